@@ -28,7 +28,7 @@ mod server;
 mod slug;
 mod usage;
 
-pub use access::{AccountResource, CreateTokenRequest, TokenResource, TokenRole};
+pub use access::{AccountResource, CreateTokenRequest, TokenResource, TokenRoleResource};
 pub use addon::{AddonResource, AddonStatus, CreateAddonRequest};
 pub use app::{AppResource, CreateAppRequest, UpdateAppRequest};
 pub use config::{ConfigVarsResource, UpdateConfigVarsRequest};

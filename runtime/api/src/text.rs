@@ -81,7 +81,7 @@ pub(crate) fn parse_usage_time(text: &str) -> Result<Time, ApiFailure> {
         _ => text.replace("+00:00", "Z"),
     };
     let read = humantime::parse_rfc3339(&full);
-    read.map(control::usage::unix).map_err(|_| {
+    read.map(control::usage::time_since_epoch).map_err(|_| {
         let message = format!("{text:?} is no date: write 2026-11-21 or 2026-11-21T19:09:12Z");
         ApiFailure::bad_request("bad_query", message)
     })

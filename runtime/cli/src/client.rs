@@ -1,57 +1,69 @@
-//! A server's API, as the commands use it.
+//! The client of a server's API, for the commands.
 //!
-//! Owns how requests are made, which server and app are meant, and what a failure is called. Must not know commands
-//! nor how anything is shown. The API's own objects are in `types`.
+//! Owns how requests are made, which server and app are meant, and how a failure is reported. Must not know commands
+//! nor how anything is shown. The JSON types are those of [`api::resource`].
 
-mod answer;
 pub(crate) mod credentials;
-mod described;
+mod error_json;
+mod response;
 mod target;
-pub(crate) mod types;
 pub(crate) mod url;
 
 use std::io::Read;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use http::{HeaderValue, Method, Request, Uri};
-use serde_json::Value;
+use api::resource::{AppResource, IDEMPOTENCY_KEY_HEADER, PageResource};
+use http::{HeaderValue, Method, Request, Response, Uri};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use serde_json::{Value, json};
 use ureq::{Agent, Body, SendBody};
 
-use answer::ApiError;
-pub(crate) use answer::{Answer, Unreachable, is_not_found};
-pub(crate) use described::described;
-use target::NamedBy;
-pub(crate) use target::{App, Server, server_url};
+pub(crate) use error_json::error_to_json;
+use response::ApiError;
+pub(crate) use response::{ApiResponse, Unreachable, is_not_found};
+use target::AppNameSource;
+pub(crate) use target::{RemoteApp, RemoteServer, server_url};
 pub(crate) use url::ServerUrl;
 
-/// Until a server on the network answers a knock.
+use crate::terminal::clean;
+
+/// How long a server may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Until an answer begins: longer than the longest wait that is asked of a server, see [`WAIT_SECS_MAX`].
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(90);
-/// Until a slug is digested, checked and on the server's disk.
-const UPLOAD_ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
-/// How long a server lets a request wait for what becomes of a release, at most.
-pub(crate) const WAIT_SECS_MAX: u64 = 60;
-/// The largest answer that is read, streams apart.
-const ANSWER_BYTES_MAX: u64 = 64 << 20;
+/// How long a server may take to begin its response: longer than a request may wait for a release, see
+/// [`RELEASE_WAIT_SECS_MAX`](api::resource::RELEASE_WAIT_SECS_MAX).
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(90);
+/// How long a server may take to respond to an upload: it digests, checks and stores the slug first.
+const UPLOAD_RESPONSE_TIMEOUT: Duration = Duration::from_secs(600);
+/// Bytes of a response, at most, except a stream.
+const RESPONSE_BYTES_MAX: u64 = 64 << 20;
 /// Items of a page of a list.
 const PAGE_ITEMS: usize = 1_000;
-/// Apps that are named when another one is not there.
-const APPS_NAMED: usize = 20;
-/// Pages of a list, at most: a server that never comes to an end is broken.
+/// Pages of a list, at most: a server whose list has no end is broken.
 const PAGES_MAX: usize = 1_000;
+/// How many existing apps the message about a missing app names.
+const APPS_NAMED_MAX: usize = 20;
+/// Bytes of a random idempotency key.
+const KEY_BYTES: usize = 16;
 
 const USER_AGENT: &str = concat!("dyno/", env!("CARGO_PKG_VERSION"));
 
-/// One server, spoken to with one token. Clones share connections.
+/// All characters but those that RFC 3986 2.3 calls unreserved.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// A client of one server, with one token. Clones share connections.
 #[derive(Clone)]
 pub(crate) struct Client {
     agent: Agent,
     url: ServerUrl,
     token: String,
-    /// What named the app that requests are about.
-    named_by: Option<NamedBy>,
+    /// Where the name of the app that requests are about comes from.
+    app_name_source: Option<AppNameSource>,
 }
 
 impl Client {
@@ -59,10 +71,10 @@ impl Client {
         let mut config = Agent::config_builder()
             .user_agent(USER_AGENT)
             .http_status_as_error(false)
-            // A token goes nowhere but to its server.
+            // A redirect would send the token to another server.
             .max_redirects(0)
             .timeout_connect(Some(CONNECT_TIMEOUT))
-            .timeout_recv_response(Some(ANSWER_TIMEOUT));
+            .timeout_recv_response(Some(RESPONSE_TIMEOUT));
         if url.is_loopback() {
             config = config.proxy(None);
         }
@@ -71,13 +83,13 @@ impl Client {
             agent,
             url,
             token,
-            named_by: None,
+            app_name_source: None,
         }
     }
 
-    /// The same, for requests about an app that this has named: an app that is not there is explained.
-    fn naming_apps_by(mut self, named_by: NamedBy) -> Client {
-        self.named_by = Some(named_by);
+    /// Has the message about a missing app say where the app's name comes from.
+    fn with_app_name_source(mut self, source: AppNameSource) -> Client {
+        self.app_name_source = Some(source);
         self
     }
 
@@ -85,63 +97,64 @@ impl Client {
         &self.url
     }
 
-    pub(crate) fn get(&self, path: &str) -> Result<Answer> {
-        self.call(self.request(Method::GET, path, SendBody::none())?)
+    pub(crate) fn get(&self, path: &str) -> Result<ApiResponse> {
+        self.send(self.request(Method::GET, path, SendBody::none())?)
     }
 
-    /// What is at `path`, if there is such a thing.
-    pub(crate) fn find(&self, path: &str) -> Result<Option<Answer>> {
-        let mut plain = self.clone();
-        plain.named_by = None;
-        match plain.get(path) {
-            Ok(answer) => Ok(Some(answer)),
+    /// The resource at `path`; none if the server answers with 404.
+    pub(crate) fn find(&self, path: &str) -> Result<Option<ApiResponse>> {
+        match self.without_app_name_source().get(path) {
+            Ok(response) => Ok(Some(response)),
             Err(error) if is_not_found(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// A whole list, page by page.
-    pub(crate) fn list(&self, path: &str) -> Result<Answer> {
+    /// A whole list, read page by page.
+    pub(crate) fn list(&self, path: &str) -> Result<ApiResponse> {
         let mut all: Vec<Value> = Vec::new();
-        let joint = if path.contains('?') { '&' } else { '?' };
+        let separator = if path.contains('?') { '&' } else { '?' };
         let mut after = String::new();
         for _ in 0..PAGES_MAX {
-            let page = self.get(&format!("{path}{joint}limit={PAGE_ITEMS}{after}"))?;
-            let types::Page { items, next } = page.read()?;
+            let page = self.get(&format!("{path}{separator}limit={PAGE_ITEMS}{after}"))?;
+            let PageResource { items, next } = page.read()?;
             all.extend(items);
             match next {
                 Some(next) => after = format!("&after={}", escape(&next)),
                 None => {
-                    return Ok(Answer::of(
-                        serde_json::json!({ "items": all, "next": null }),
-                    ));
+                    let list = json!({ "items": all, "next": null });
+                    return Ok(ApiResponse::from_json(list));
                 }
             }
         }
         anyhow::bail!("{} gives a list without an end: {path}", self.url)
     }
 
-    /// Creates something. Sent twice, through whatever chance, it is done once.
-    pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Answer> {
-        let mut request = self.of_json(Method::POST, path, body)?;
-        let key = idempotency_key()
-            .parse()
-            .context("a key is a header's value")?;
-        request.headers_mut().insert("idempotency-key", key);
-        self.call(request)
+    /// Creates something. Carries an idempotency key: if the request reaches the server twice, it is carried out once.
+    pub(crate) fn post(&self, path: &str, body: &impl Serialize) -> Result<ApiResponse> {
+        let mut request = self.json_request(Method::POST, path, body)?;
+        let key = new_idempotency_key()?;
+        let key = key.parse().context("a key is a header's value")?;
+        request.headers_mut().insert(IDEMPOTENCY_KEY_HEADER, key);
+        self.send(request)
     }
 
-    pub(crate) fn patch(&self, path: &str, body: &Value) -> Result<Answer> {
-        self.call(self.of_json(Method::PATCH, path, body)?)
+    pub(crate) fn patch(&self, path: &str, body: &impl Serialize) -> Result<ApiResponse> {
+        self.send(self.json_request(Method::PATCH, path, body)?)
     }
 
-    pub(crate) fn delete(&self, path: &str) -> Result<Answer> {
-        self.call(self.request(Method::DELETE, path, SendBody::none())?)
+    pub(crate) fn delete(&self, path: &str) -> Result<ApiResponse> {
+        self.send(self.request(Method::DELETE, path, SendBody::none())?)
     }
 
-    /// Uploads `bytes` bytes; `read` has as many.
-    pub(crate) fn put(&self, path: &str, mut read: impl Read, bytes: u64) -> Result<Answer> {
-        let body = SendBody::from_reader(&mut read);
+    /// Uploads a slug of `bytes` bytes.
+    pub(crate) fn upload_slug(
+        &self,
+        path: &str,
+        mut slug: impl Read,
+        bytes: u64,
+    ) -> Result<ApiResponse> {
+        let body = SendBody::from_reader(&mut slug);
         let mut request = self.request(Method::PUT, path, body)?;
         let headers = request.headers_mut();
         headers.insert("content-length", bytes.into());
@@ -150,14 +163,14 @@ impl Client {
         let configured = self
             .agent
             .configure_request(request)
-            .timeout_recv_response(Some(UPLOAD_ANSWER_TIMEOUT))
+            .timeout_recv_response(Some(UPLOAD_RESPONSE_TIMEOUT))
             .build();
-        self.answer(self.agent.run(configured))
+        self.read_response(self.agent.run(configured))
     }
 
-    /// Sends what `read` gives as it comes, to its end, for however long that takes.
-    pub(crate) fn pour(&self, path: &str, mut read: impl Read) -> Result<Answer> {
-        let body = SendBody::from_reader(&mut read);
+    /// Sends `input` to its end as it comes, without a limit on the time.
+    pub(crate) fn send_stream(&self, path: &str, mut input: impl Read) -> Result<ApiResponse> {
+        let body = SendBody::from_reader(&mut input);
         let mut request = self.request(Method::PUT, path, body)?;
         let media_type = HeaderValue::from_static("application/octet-stream");
         request.headers_mut().insert("content-type", media_type);
@@ -166,21 +179,21 @@ impl Client {
             .configure_request(request)
             .timeout_recv_response(None)
             .build();
-        self.answer(self.agent.run(configured))
+        self.read_response(self.agent.run(configured))
     }
 
-    /// Text that comes as it is made, for as long as the server sends it.
-    pub(crate) fn stream(&self, path: &str) -> Result<impl Read + 'static> {
+    /// Opens a response that the server goes on sending, such as a log.
+    pub(crate) fn open_stream(&self, path: &str) -> Result<impl Read + 'static> {
         let request = self.request(Method::GET, path, SendBody::none())?;
         let response = self
             .agent
             .run(request)
-            .map_err(|error| self.failed(error))?;
+            .map_err(|error| self.unreachable(error))?;
         if response.status().is_success() {
             return Ok(response.into_body().into_reader());
         }
         Err(self
-            .answer(Ok(response))
+            .read_response(Ok(response))
             .err()
             .context("a failure has a reason")?)
     }
@@ -200,7 +213,7 @@ impl Client {
             .header("authorization", format!("Bearer {}", self.token))
             .header("accept", "application/json, text/plain")
             .body(body);
-        // The reason would name no secret, but it is the token that has a sign that no header takes.
+        // Only the token can hold a character that no header field takes. The error does not say which field it is.
         request.map_err(|_| {
             anyhow::anyhow!(
                 "the token is no token: log in again with `dyno login {}`",
@@ -209,11 +222,11 @@ impl Client {
         })
     }
 
-    fn of_json(
+    fn json_request(
         &self,
         method: Method,
         path: &str,
-        body: &Value,
+        body: &impl Serialize,
     ) -> Result<Request<SendBody<'static>>> {
         let mut request = self.request(method, path, SendBody::from_json(body)?)?;
         let json = HeaderValue::from_static("application/json");
@@ -221,33 +234,33 @@ impl Client {
         Ok(request)
     }
 
-    fn call(&self, request: Request<SendBody<'_>>) -> Result<Answer> {
-        self.answer(self.agent.run(request))
+    fn send(&self, request: Request<SendBody<'_>>) -> Result<ApiResponse> {
+        self.read_response(self.agent.run(request))
     }
 
-    fn answer(&self, response: Result<http::Response<Body>, ureq::Error>) -> Result<Answer> {
-        let mut response = response.map_err(|error| self.failed(error))?;
+    fn read_response(&self, response: Result<Response<Body>, ureq::Error>) -> Result<ApiResponse> {
+        let mut response = response.map_err(|error| self.unreachable(error))?;
         let text = response
             .body_mut()
             .with_config()
-            .limit(ANSWER_BYTES_MAX)
+            .limit(RESPONSE_BYTES_MAX)
             .lossy_utf8(true)
             .read_to_string()
-            .map_err(|error| self.failed(error))?;
+            .map_err(|error| self.unreachable(error))?;
         let (parts, _) = response.into_parts();
-        Answer::read_from(&self.url, &parts, &text).map_err(|error| self.explain(error))
+        ApiResponse::parse(&self.url, &parts, &text).map_err(|error| self.explain(error))
     }
 
-    /// Says of an app that is not there where its name came from, and which ones are.
+    /// Adds to the error about a missing app where its name comes from, and which apps exist.
     fn explain(&self, error: anyhow::Error) -> anyhow::Error {
-        let Some(named_by) = self.named_by else {
+        let Some(source) = self.app_name_source else {
             return error;
         };
         match error.downcast::<ApiError>() {
             Ok(refused) if refused.is_no_such_app() => {
-                let apps = self.apps().unwrap_or_default();
+                let apps = self.describe_existing_apps().unwrap_or_default();
                 refused
-                    .explained(format!("{named_by}{apps}; name another one with -a"))
+                    .with_explanation(format!("{source}{apps}; name another one with -a"))
                     .into()
             }
             Ok(refused) => refused.into(),
@@ -255,70 +268,65 @@ impl Client {
         }
     }
 
-    /// `; apps there: blog, shop`
-    fn apps(&self) -> Result<String> {
-        let mut plain = self.clone();
-        plain.named_by = None;
-        let page = plain.get(&format!("/v1/apps?limit={}", APPS_NAMED + 1))?;
-        let types::Items { items } = page.read::<types::Items<types::App>>()?;
-        let names: Vec<&str> = items
-            .iter()
-            .take(APPS_NAMED)
-            .map(|app| app.name.as_str())
-            .collect();
-        let more = if items.len() > APPS_NAMED {
+    /// Text such as `; apps there: blog, shop`.
+    fn describe_existing_apps(&self) -> Result<String> {
+        let client = self.without_app_name_source();
+        let page = client.get(&format!("/v1/apps?limit={}", APPS_NAMED_MAX + 1))?;
+        let PageResource { items, .. } = page.read::<PageResource<AppResource>>()?;
+        if items.is_empty() {
+            return Ok("; there are no apps yet".to_owned());
+        }
+        let named = items.iter().take(APPS_NAMED_MAX);
+        let names: Vec<&str> = named.map(|app| app.name.as_str()).collect();
+        let more = if items.len() > APPS_NAMED_MAX {
             " and more (`dyno apps`)"
         } else {
             ""
         };
-        Ok(match names.is_empty() {
-            true => "; there are no apps yet".to_owned(),
-            false => format!(
-                "; apps there: {}{more}",
-                crate::terminal::clean(&names.join(", "))
-            ),
-        })
+        Ok(format!("; apps there: {}{more}", clean(&names.join(", "))))
     }
 
-    fn failed(&self, error: ureq::Error) -> anyhow::Error {
-        answer::unreachable(&self.url, error)
+    /// A client whose errors are not explained: its requests do not come from the command line.
+    fn without_app_name_source(&self) -> Client {
+        let mut client = self.clone();
+        client.app_name_source = None;
+        client
+    }
+
+    fn unreachable(&self, error: ureq::Error) -> anyhow::Error {
+        response::unreachable_error(&self.url, error)
     }
 }
 
-/// Text as part of a query.
+/// Text as a part of a path or a query, percent-encoded.
 pub(crate) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    escaped
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
-/// Different for every call of every run: 128 bits from the system's chance.
-fn idempotency_key() -> String {
-    use std::hash::{BuildHasher, RandomState};
-    let half = |salt: u8| RandomState::new().hash_one((std::process::id(), salt));
-    format!("{:016x}{:016x}", half(0), half(1))
+/// A new key: 128 random bits as hexadecimal digits.
+fn new_idempotency_key() -> Result<String> {
+    let mut bytes = [0; KEY_BYTES];
+    getrandom::fill(&mut bytes).context("the system gives no random bytes")?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
-    fn what_is_no_plain_letter_is_escaped() {
+    fn all_but_unreserved_characters_are_escaped_rfc3986_2_3() {
         assert_eq!(escape("a-Z_0.~"), "a-Z_0.~");
         assert_eq!(escape("a b&c=é/"), "a%20b%26c%3D%C3%A9%2F");
     }
 
     #[test]
-    fn no_two_keys_are_the_same() {
-        let keys: std::collections::BTreeSet<String> =
-            (0..100).map(|_| idempotency_key()).collect();
+    fn idempotency_keys_differ() {
+        let keys: BTreeSet<String> = (0..100)
+            .map(|_| new_idempotency_key().expect("random bytes"))
+            .collect();
         assert_eq!(keys.len(), 100);
         assert!(keys.iter().all(|key| key.len() == 32));
     }

@@ -50,7 +50,7 @@ fn main() -> ExitCode {
                 terminal::print_error(&error);
             }
             if as_json {
-                terminal::print_json_error(&client::described(&error));
+                terminal::print_json_error(&client::error_to_json(&error));
             }
             ExitCode::from(FAILED)
         }

@@ -1,21 +1,22 @@
-//! Add-ons: services of the operator's servers, made for apps.
+//! Add-ons: databases and caches that are created for apps on the operator's servers.
 //!
-//! Owns which servers there are, and the [`Keeper`], the one task that makes and destroys what the ledger says. Must
-//! not know HTTP, nor what an app does with its services.
+//! Owns the list of servers, and the [`AddonKeeper`], the one task that creates and destroys add-ons as the ledger
+//! says. Must not know HTTP, nor what an app does with its add-ons.
 //!
-//! # Nothing is half made
+//! # No half-created add-ons
 //!
-//! What is to be made is in the ledger before anything is: its name and its password. A keeper that finds an add-on
-//! *creating* makes it, finds what an earlier one has made of it, or takes that back; one that finds it *destroying*
-//! goes on until nothing is left. So a server may be killed at any time. Each operation may be done again: see the
-//! modules of the services for how each knows its own from what is somebody else's.
+//! The name and password of an add-on are in the ledger before anything is created. A keeper that finds an add-on
+//! in the state *creating* creates it, completes what an earlier keeper created, or removes it. A keeper that finds
+//! an add-on in the state *destroying* continues until nothing is left. So the server may be killed at any time.
+//! Each operation can be repeated: the module of each service says how it recognises its own objects.
 //!
 //! | task | ends |
 //! |---|---|
-//! | the keeper, which waits for the ledger, for time, and for what it has begun | when whoever runs it drops it |
-//! | one for each add-on that is made or destroyed, eight at a time; one that tends | by itself, or with the keeper |
+//! | the keeper, which waits for the ledger, for timers and for its attempts | when its caller drops it |
+//! | one for each attempt to create or destroy an add-on, at most eight; one that tends add-ons | by itself, or with the keeper |
 //!
-//! Each operation has a time limit, and none is waited for by the reconciler: what came of one is a command of its own.
+//! Each operation has a time limit. The reconciler never waits for an operation: the result of an operation is a
+//! command of its own.
 
 mod attempts;
 mod backend;
@@ -32,7 +33,7 @@ mod waiters;
 pub use error::{AddonError, ProvisionError, ServiceConfigError};
 pub use keeper::AddonKeeper;
 pub use memcached::MemcachedService;
-pub use names::{name, password};
+pub use names::{random_addon_name, random_password};
 pub use postgresql::PostgresqlService;
 pub use redis::RedisService;
 pub use requests::{AddonRemoval, AddonsHandle};

@@ -13,13 +13,13 @@
 //! reconciler acts on a change only after it is written. While the ledger cannot be written, changes are refused
 //! and apps keep running.
 //!
-//! | channel | bound | when full |
+//! | channel | limit | when full |
 //! |---|---|---|
-//! | requests into the reconciler, which are written down one by one | [`REQUESTS_MAX`] | the sender waits |
-//! | events into it, which are taken at once | [`EVENTS_MAX`] | the sender waits |
-//! | one-off dynos out of it | [`ONE_OFFS_MAX`] | one more is refused |
-//! | steps out of it | [`STEPS_MAX`] | the reconciler waits, and takes in events meanwhile |
-//! | log events out of it | [`LOGS_MAX`] | lines are dropped and counted (L11) |
+//! | change requests to the reconciler, which are written one by one | [`REQUESTS_MAX`] | the sender waits |
+//! | events to the reconciler, which are handled at once | [`EVENTS_MAX`] | the sender waits |
+//! | one-off dynos to the executor | [`ONE_OFFS_MAX`] | a further one is refused |
+//! | steps to the executor | [`STEPS_MAX`] | the reconciler waits, and handles events meanwhile |
+//! | log events | [`LOGS_MAX`] | lines are dropped and counted (L11) |
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]

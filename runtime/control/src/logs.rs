@@ -1,17 +1,18 @@
-//! The apps' logs: the newest lines of each, the readers that follow them, and the files that outlive the server.
+//! The logs of apps: the newest lines of each app in memory, the readers that follow them, and files that survive a
+//! restart of the server.
 //!
-//! Owns what is kept and for how long. Must not know who writes lines, nor what shows them.
+//! Owns which lines are kept, and how long. Must not know the writers of lines, nor how lines are shown.
 //!
-//! Lines are kept once, in the app's ring; a reader holds its place in it and nothing else. So writing costs
-//! the same for any number of readers, and never waits for one. With [`LogFiles`], lines are also written to the disk,
-//! together by [`Logs::flush`]; an app's ring begins with the last lines of its files, so that readers read on from before
-//! a restart.
+//! Lines are stored once, in the app's ring buffer; a reader only holds its position in the ring. So the cost of
+//! writing does not depend on the number of readers, and a writer never waits for a reader. With [`LogFiles`],
+//! lines are also written to the disk, in batches by [`AppLogs::write_queued_lines`]. An app's ring starts with the
+//! last lines of its files, so that readers also see lines from before a restart.
 //!
-//! | what | bound | beyond |
+//! | what | limit | beyond the limit |
 //! |---|---|---|
-//! | lines of an app | [`LINES_MAX`], [`BYTES_MAX`] | the oldest go |
-//! | bytes of all apps | [`ALL_BYTES_MAX`] | apps with more than [`SHARE_BYTES`] keep that much |
-//! | apps with lines | [`APPS_MAX`] | the one goes that has been silent longest |
+//! | lines of an app | [`LINES_MAX`], [`BYTES_MAX`] | the oldest lines are dropped |
+//! | bytes of all apps | [`ALL_BYTES_MAX`] | apps with more keep [`SHARE_BYTES`] |
+//! | apps with lines | [`APPS_MAX`] | the app without new lines for the longest time is dropped |
 //! | readers | [`TAILS_OF_APP_MAX`], [`TAILS_MAX`] | refused |
 
 mod app_log;

@@ -1,6 +1,7 @@
-//! One-off dynos on their way from whoever wants one to whoever has a node.
+//! Requests for one-off dynos, and their messages to the node.
 //!
-//! Owns what is said about one, and the form in which an attached one's output travels. Must not know how it is run.
+//! Owns the fields of the messages, and the format of an attached dyno's output. Must not know how a one-off dyno
+//! is run.
 
 pub mod frame;
 
@@ -14,28 +15,28 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 
-/// What a one-off dyno runs.
+/// The program that a one-off dyno runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OneOffProgram {
     /// A process type of the release.
     Type {
         /// Which.
         process: ProcessType,
-        /// Arguments after those that it has.
+        /// Arguments that are appended to those of the process type.
         args: Vec<String>,
     },
     /// A component of the slug.
     Component {
-        /// What was typed for it: its path, or a command word such as `python`.
+        /// The name that the user typed: the path, or a command word such as `python`.
         name: String,
-        /// Its path there.
+        /// The path in the slug.
         path: String,
         /// Its arguments.
         args: Vec<String>,
     },
 }
 
-/// By what it is called in a log: without arguments, of which one may be a secret.
+/// The name for logs. Without arguments, which may contain secrets.
 impl fmt::Display for OneOffProgram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -45,33 +46,34 @@ impl fmt::Display for OneOffProgram {
     }
 }
 
-/// What a one-off dyno reads and where its output goes, if that is not the app's log.
+/// Input and output of an attached one-off dyno.
 pub struct OneOffPipes {
-    /// What it reads.
+    /// Standard input.
     pub stdin: Box<dyn AsyncRead + Send + Unpin>,
-    /// Where its output goes; it waits while there is no room.
+    /// Standard output. The program waits while the writer is not ready.
     pub stdout: Box<dyn AsyncWrite + Send + Unpin>,
-    /// Where its errors go.
+    /// Standard error.
     pub stderr: Box<dyn AsyncWrite + Send + Unpin>,
-    /// Ready when nobody is there any more who wants it: it is to be ended then.
+    /// Ready when the client has disconnected: the dyno must be stopped then.
     pub gone: BoxFuture<'static, ()>,
-    /// Who is told how it ended.
+    /// Gets the exit status.
     pub ended: oneshot::Sender<ProcessExit>,
 }
 
-/// What somebody wants to be run once.
+/// A request for a one-off dyno.
 pub struct OneOffRequest {
     /// The app.
     pub app: AppName,
     /// What.
     pub program: OneOffProgram,
-    /// Environment variables over the app's config vars.
+    /// Environment variables, which override the app's config vars.
     pub env: BTreeMap<String, String>,
     /// Memory in bytes.
     pub memory_bytes: u64,
-    /// None: it reads nothing, and its output goes to the app's log.
+    /// Input and output of an attached dyno. `None` for a detached dyno: no input, and output goes to the app's
+    /// log.
     pub pipes: Option<OneOffPipes>,
-    /// Who asks.
+    /// The name of the actor.
     pub by: String,
 }
 
@@ -84,15 +86,15 @@ impl fmt::Debug for OneOffRequest {
     }
 }
 
-/// A one-off dyno that is to start now. Whoever takes it reports `Up`, and `Exited` or `Down` at its end.
+/// An order to the executor to start a one-off dyno. The executor reports `Up`, and `Exited` or `Down` at the end.
 pub struct OneOffStart {
     /// Where.
     pub node: NodeId,
     /// The dyno.
     pub dyno: DynoKey,
-    /// Whose files, config vars and limits it has.
+    /// The release whose files, config vars and limits the dyno uses.
     pub release: Arc<Release>,
-    /// What was asked for.
+    /// The request.
     pub wanted: OneOffRequest,
 }
 
@@ -105,7 +107,7 @@ impl fmt::Debug for OneOffStart {
     }
 }
 
-/// A one-off dyno that starts.
+/// A one-off dyno that is starting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunningOneOff {
     /// The dyno.

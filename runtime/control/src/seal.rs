@@ -4,7 +4,7 @@
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 1 | the form: 1 |
+//! | 1 | version of the format: 1 |
 //! | 24 | the nonce, random |
 //! | the rest | XChaCha20-Poly1305 |
 //!

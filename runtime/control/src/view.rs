@@ -75,7 +75,7 @@ impl LedgerView {
             match change {
                 LedgerChange::Fact(fact) => {
                     self.desired.apply_fact(fact)?;
-                    self.note_origin(fact, entry);
+                    self.apply_app_change(fact, entry);
                 }
                 LedgerChange::Access(access::AccessChange::SlugUploaded { app, slug }) => {
                     self.uploads.record_upload(app, *slug);
@@ -87,7 +87,7 @@ impl LedgerView {
         Ok(())
     }
 
-    fn note_origin(&mut self, fact: &Fact, entry: &LedgerEntry) {
+    fn apply_app_change(&mut self, fact: &Fact, entry: &LedgerEntry) {
         match fact {
             Fact::AppCreated { app, .. } => {
                 let origin = AppOrigin {
@@ -99,6 +99,7 @@ impl LedgerView {
             Fact::AppDestroyed { app, .. } => {
                 Arc::make_mut(&mut self.origins).remove(app);
                 self.uploads.forget_app(app);
+                self.tokens.revoke_tokens_of(app);
             }
             _ => {}
         }

@@ -24,7 +24,7 @@ pub struct RequestBody {
     /// What was read before the dyno was taken.
     first: Option<Bytes>,
     trailers: Option<Box<HeaderMap>>,
-    rest: Option<Box<BodyStream>>,
+    rest: Option<Box<ClientBodyStream>>,
 }
 
 /// Why a request body ends early.
@@ -42,7 +42,7 @@ pub enum RequestBodyError {
 }
 
 type StreamError = Box<dyn Error + Send + Sync>;
-type BodyStream = StreamedBody<dyn Body<Data = Bytes, Error = StreamError> + Send + Unpin>;
+type ClientBodyStream = StreamedBody<dyn Body<Data = Bytes, Error = StreamError> + Send + Unpin>;
 
 /// The part of a body that comes from the client while the guest runs.
 struct StreamedBody<B: ?Sized> {
@@ -84,7 +84,7 @@ impl RequestBody {
             upload.is_open = true;
             upload.received_bytes = first.len() as u64;
         });
-        let rest: Box<BodyStream> = Box::new(StreamedBody {
+        let rest: Box<ClientBodyStream> = Box::new(StreamedBody {
             exchange,
             idle_timer: None,
             has_failed: false,
@@ -135,7 +135,7 @@ impl Body for RequestBody {
     }
 }
 
-impl BodyStream {
+impl ClientBodyStream {
     fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,

@@ -1,8 +1,8 @@
 //! How long a crashed dyno waits before it is started again.
 //!
-//! Owns the history of crashes in one place of a formation: failed boots and ended programs. A dyno that a request ended is
-//! replaced at once and leaves no history here: otherwise a client that knows a request which crashes the app could stop
-//! the app with two such requests. Must not know how to wait.
+//! Owns the history of crashes in one place of a formation: failed boots and ended programs. A dyno that a request
+//! ended is replaced at once and leaves no history here: otherwise a client that knows a request which crashes the app
+//! could stop the app with two such requests. Must not know how to wait.
 
 use std::time::Duration;
 
@@ -77,8 +77,8 @@ fn is_redeemed(crashes: u32, crash: &Crash) -> bool {
     }
 }
 
-/// Whether a run that was up from `up_since` to `until` has cleared the crashes before it. A crash of another run in that
-/// time is not cleared.
+/// Whether a run that was up from `up_since` to `until` has cleared the crashes before it. A crash of another run in
+/// that time is not cleared.
 pub(crate) fn is_outlived(history: &CrashHistory, up_since: Time, until: Time) -> bool {
     let last = delay_after(history.crashes).max(FIRST_DELAY);
     history.last <= up_since && until.since(up_since) >= last

@@ -197,7 +197,8 @@ pub fn compare_plans(plan: &Plan, again: &Plan, next: &Plan) -> Vec<Violation> {
 pub enum CheckDepth {
     /// Every invariant.
     All,
-    /// All but invariant 10, which takes a second plan of the same inputs. For long runs, which check that now and then.
+    /// All but invariant 10, which takes a second plan of the same inputs. For long runs, which check that now and
+    /// then.
     OnePlan,
 }
 

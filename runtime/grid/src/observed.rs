@@ -152,7 +152,7 @@ struct DynoEnd<'a> {
 
 impl<'a> DynoEnd<'a> {
     /// The end of a dyno that no request ended. Whether the dyno served is unknown.
-    fn of(cause: CrashCause, reason: &'a str) -> Self {
+    fn without_request(cause: CrashCause, reason: &'a str) -> Self {
         DynoEnd {
             cause,
             reason,
@@ -325,8 +325,8 @@ impl ObservedState {
             || nodes.any(|node| node.releases_of(app).next().is_some())
     }
 
-    /// When the next node counts as dead, unless it is heard before. Every heartbeat moves this time, so it is no part of a
-    /// plan: a heartbeat alone needs no new plan.
+    /// When the next node counts as dead, unless it is heard before. Every heartbeat moves this time, so it is no part
+    /// of a plan: a heartbeat alone needs no new plan.
     pub fn next_death(&self, now: Time) -> Option<Time> {
         self.nodes
             .values()
@@ -335,8 +335,8 @@ impl ObservedState {
             .min()
     }
 
-    /// Whether a report makes a new plan necessary. All reports do, except the heartbeat of a live node and an inventory that
-    /// says nothing new.
+    /// Whether a report makes a new plan necessary. All reports do, except the heartbeat of a live node and an
+    /// inventory that says nothing new.
     pub fn is_news(&self, report: &Report, now: Time) -> bool {
         if self
             .nodes
@@ -360,8 +360,8 @@ impl ObservedState {
         })
     }
 
-    /// Forgets crashes of releases and places that are no longer needed, ends of release processes that the ledger has, and
-    /// one-off numbers of destroyed apps.
+    /// Forgets crashes of releases and places that are no longer needed, ends of release processes that the ledger has,
+    /// and one-off numbers of destroyed apps.
     pub fn forget_outdated(&mut self, desired: &DesiredState) {
         self.one_offs
             .retain(|app, _| desired.apps.contains_key(app));
@@ -455,8 +455,8 @@ impl ObservedState {
 
     /// Forgets a dyno that its node has nothing left of, and the crashes before it if the dyno was up for long.
     ///
-    /// A run that crashed by itself was judged when it crashed. All other runs count here, however they ended: otherwise
-    /// the crashes of weeks would add up in a place whose dynos only end by requests.
+    /// A run that crashed by itself was judged when it crashed. All other runs count here, however they ended:
+    /// otherwise the crashes of weeks would add up in a place whose dynos only end by requests.
     fn bury_dyno(&mut self, key: &DynoKey) {
         if let Some(dyno) = self.dynos.remove(key) {
             let slot = FormationSlot {

@@ -25,7 +25,8 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// The node as a candidate for a dyno of `release`. Its dynos take `memory` bytes together, and there are `dynos` of them.
+    /// The node as a candidate for a dyno of `release`. Its dynos take `memory` bytes together, and there are `dynos`
+    /// of them.
     pub(crate) fn from_node(
         id: &NodeId,
         node: &Node,
@@ -67,12 +68,12 @@ impl Candidate {
     }
 }
 
-/// The node for a dyno with this much memory in bytes; none if no node may take it. `siblings` counts the dynos of the same
-/// app, process type and release on each node.
+/// The node for a dyno with this much memory in bytes; none if no node may take it. `siblings` counts the dynos of the
+/// same app, process type and release on each node.
 ///
-/// The node must have room. If all siblings share one node and another node is alive, the dyno does not join them, so that
-/// from two dynos up the death of one node leaves a dyno. Among the rest, the order is: fewest siblings, furthest with the
-/// release (so that a choice, once made, stays), fewest dynos, most free memory, first name.
+/// The node must have room. If all siblings share one node and another node is alive, the dyno does not join them, so
+/// that from two dynos up the death of one node leaves a dyno. Among the rest, the order is: fewest siblings, furthest
+/// with the release (so that a choice, once made, stays), fewest dynos, most free memory, first name.
 pub fn choose_node(
     nodes: &[Candidate],
     siblings: &BTreeMap<NodeId, u32>,

@@ -155,7 +155,7 @@ impl LogQueue {
     /// Takes an event of the control plane.
     pub(crate) fn send_control_event(&self, event: control::LogEvent) {
         let app = event.app.clone();
-        let line = control::logs::AppLogLine::of_event(event, SystemTime::now());
+        let line = control::logs::AppLogLine::from_event(event, SystemTime::now());
         self.send_now(app, line.source, line.text);
     }
 }
@@ -239,11 +239,11 @@ impl NodeLogWriter for AppLogWriter {
         } = line;
         if let Some(app) = app {
             self.0
-                .push(&app, control::logs::AppLogLine { at, source, text });
+                .append_line(&app, control::logs::AppLogLine { at, source, text });
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.0.write_queued_lines()
     }
 }

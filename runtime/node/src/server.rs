@@ -68,7 +68,7 @@ pub(crate) fn open_logs(
 ) -> Result<AppLogs, SpawnError> {
     let folder = config.log_folder.clone().unwrap_or_else(|| data.logs());
     match LogFiles::open(&folder) {
-        Ok(files) => Ok(AppLogs::kept_in(files)),
+        Ok(files) => Ok(AppLogs::with_files(files)),
         Err(error) if error.is_full() => {
             observer.on_event(NodeEvent::LogsNotKept(error));
             Ok(AppLogs::new())

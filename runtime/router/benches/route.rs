@@ -1,7 +1,7 @@
 //! What the router costs by itself: dynos are functions, connections are pipes in memory.
 //!
-//! A figure has reading, finding the app, handing over, answering and counting in it, with the client's
-//! part; no socket, no guest, and no log line but where that is what is measured.
+//! A figure includes reading the request, finding the app, the handover, the response and the counters, and the client's
+//! side. It includes no socket and no guest, and a log line only where the log line is measured.
 
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 
@@ -23,14 +23,14 @@ use tokio::runtime::Runtime;
 
 /// Bytes that fit into a pipe.
 const PIPE_BYTES: usize = 16 * 1024;
-/// What every dyno answers.
+/// The response of every dyno.
 const PAGE: &[u8] = b"Hello\n";
 /// Apps of a large table.
 const APPS: u32 = 10_000;
-/// Requests that ask one dyno at a time.
+/// Concurrent requests for one dyno.
 const WAITING: u32 = 64;
 
-/// A dyno that answers at once, or after it has let others go first.
+/// A dyno that answers at once, or after it has yielded once.
 struct Page {
     key: DynoKey,
     yields: bool,
@@ -115,7 +115,7 @@ fn fresh(app: &AppName, dynos: u32, yields: bool) -> Vec<Page> {
     (1..=dynos).map(page).collect()
 }
 
-/// A router with so many apps of one dyno each.
+/// A router with `apps` apps of one dyno each.
 fn router(apps: u32, yields: bool) -> Router<Page> {
     let router = Router::new(
         Hosts::Named,
@@ -130,7 +130,7 @@ fn router(apps: u32, yields: bool) -> Router<Page> {
     router
 }
 
-/// A client at one end of a pipe whose other end the router has.
+/// A client at one end of a pipe; the router has the other end.
 struct Client {
     pipe: DuplexStream,
     request: Vec<u8>,
@@ -184,7 +184,7 @@ fn requests(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// All but one of the requests wait for their turn: the dyno gives way once in each call.
+/// All requests but one wait in the queue: the dyno yields once in each call.
 fn waiting(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("wait line");
     let runtime = runtime();

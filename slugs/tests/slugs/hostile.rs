@@ -460,12 +460,12 @@ fn components_that_cannot_run_here() {
     refuses(
         "another world",
         &slug(&wasm::handler_03()),
-        &["`web.wasm` is not the wasi:http/incoming-handler@0.2"],
+        &["`web.wasm` runs `web` as wasi:http/incoming-handler@0.2, and it does not"],
     );
     refuses(
         "another kind",
         &slug(&wasm::command_02()),
-        &["`web.wasm` is not the wasi:http/incoming-handler@0.2"],
+        &["`web.wasm` runs `web` as wasi:http/incoming-handler@0.2, and it does not"],
     );
     refuses(
         "no web",

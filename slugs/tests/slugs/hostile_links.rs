@@ -53,7 +53,7 @@ fn links_that_lead_elsewhere() {
             &[("a", "b/../.."), ("b", "d"), ("d/c", "../notes.txt")],
             "out of the app's folder",
         ),
-        (&[("a", "none")], "leads to nothing"),
+        (&[("a", "none")], "target is not in the slug"),
         (&[("a", "a")], "in a circle"),
         (&[("a", "b"), ("b", "a")], "in a circle"),
         (&[("a", "")], "empty"),
@@ -101,7 +101,7 @@ fn links_that_are_not_the_manifests() {
         refuses(what, &with_links(&links, entries), &["`app/a`", says]);
     };
     let other = with_links(&links, |tar| tar.link("app/b", "notes.txt"));
-    refuses("another", &other, &["`app/b` is there", "has `a`"]);
+    refuses("another", &other, &["`app/b` is where", "has `a`"]);
     not("another target", "header or padding", |tar| {
         tar.link("app/a", "/etc/passwd")
     });

@@ -198,11 +198,11 @@ fn links_that_lead_elsewhere_are_refused_by_name() {
         ("/etc/passwd", "absolute"),
         ("../outside", "out of the app's folder"),
         ("public/../../outside", "out of the app's folder"),
-        ("none", "leads to nothing"),
-        ("notes.txt/none", "leads to nothing"),
+        ("none", "target is not in the slug"),
+        ("notes.txt/none", "target is not in the slug"),
         ("secrets", "in a circle"),
         // What is left out of the slug is not there.
-        ("target/x", "leads to nothing"),
+        ("target/x", "target is not in the slug"),
     ] {
         let app = App::hello().file("target/x", "made by the build");
         symlink(target, app.path().join("secrets")).expect("a link");
@@ -389,7 +389,7 @@ fn a_process_must_have_its_component() {
     let app = App::hello().file("dyno.toml", "[formation]\nworker = 1\n");
     let text = app.pack_error();
     assert!(
-        text.contains("`worker`") && text.contains("it has web"),
+        text.contains("`worker`") && text.contains("the app has web"),
         "{text}"
     );
 }

@@ -197,7 +197,7 @@ fn dyno_toml_errors_name_the_line_and_the_remedy() {
         ),
         (
             "[limits]\nmemory = \"1KiB\"",
-            "line 2: `memory` is 1KiB, and it must be from 1MiB to 4GiB",
+            "line 2: `memory` is 1KiB, but it must be from 1MiB to 4GiB",
         ),
         (
             "[limits]\nmemory = \"99999999999999999999GiB\"",
@@ -298,7 +298,7 @@ fn env_files() {
         ("\n1A=x", "line 2: `1A` is not a name"),
         ("A='x", "line 1: a `'` is not closed"),
         ("A=1\nB=\"x\n\n", "line 2: a `\"` is not closed"),
-        ("A=\"x\" y", "line 1: text after the closing quote"),
+        ("A=\"x\" y", "line 1: there is text after the closing quote"),
         ("A B=1", "line 1: `A B` is not a name"),
     ] {
         let error = dotenv::parse(text).expect_err(text).to_string();

@@ -12,7 +12,7 @@ use super::open_enum::OpenEnum;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = Role)]
-pub enum TokenRole {
+pub enum TokenRoleResource {
     /// To read everything but secrets.
     Read,
     /// To change apps as well.
@@ -28,8 +28,8 @@ pub struct AccountResource {
     /// The token's name.
     pub name: String,
     /// What the token allows.
-    #[schema(value_type = TokenRole)]
-    pub role: OpenEnum<TokenRole>,
+    #[schema(value_type = TokenRoleResource)]
+    pub role: OpenEnum<TokenRoleResource>,
     /// The only app that the token is for; `null`: all apps.
     #[schema(required)]
     pub app: Option<String>,
@@ -45,8 +45,8 @@ pub struct TokenResource {
     /// The person or program that the token is for.
     pub name: String,
     /// What the token allows.
-    #[schema(value_type = TokenRole)]
-    pub role: OpenEnum<TokenRole>,
+    #[schema(value_type = TokenRoleResource)]
+    pub role: OpenEnum<TokenRoleResource>,
     /// The only app that the token is for; `null`: all apps.
     #[schema(required)]
     pub app: Option<String>,
@@ -74,7 +74,7 @@ pub struct CreateTokenRequest {
     )]
     pub name: String,
     /// What the token is to allow.
-    pub role: TokenRole,
+    pub role: TokenRoleResource,
     /// The only app that the token is to be for; absent: all apps.
     #[serde(
         default,

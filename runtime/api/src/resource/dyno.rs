@@ -34,8 +34,8 @@ pub struct DynoResource {
     pub node: Option<String>,
 }
 
-/// A program to run once, on a dyno of its own.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+/// A program to run once, on a dyno of its own. No `Debug`: arguments and variables can be secrets.
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewDyno)]
 pub struct RunDynoRequest {

@@ -233,11 +233,11 @@ fn new_addon(
     let service: AddonService = service.parse().map_err(invalid_value)?;
     let actor = caller.actor();
     Ok(NewAddon {
-        name: name.unwrap_or_else(|| addons::name(service)),
+        name: name.unwrap_or_else(|| addons::random_addon_name(service)),
         service,
         owner: app.clone(),
         attach_as: attach_as.unwrap_or_else(|| default_attachment_name(service)),
-        password: addons::password(),
+        password: addons::random_password(),
         created_ms: actor.at_ms,
         created_by: actor.by,
     })

@@ -119,7 +119,7 @@ pub(crate) async fn create_app(
     }
     // Reads the view again: another request may have created the app since this one arrived.
     if !state.control.view().desired.apps.contains_key(&name) {
-        state.logs.begin(&name);
+        state.logs.start_app(&name);
     }
     let hostnames = vec![state.default_hostname(&name)?];
     let app = name.clone();
@@ -209,6 +209,6 @@ pub(crate) async fn destroy_app(
         .control
         .execute_command(destroy, caller.actor(), None)
         .await?;
-    state.logs.forget(&name);
+    state.logs.forget_app(&name);
     Ok(StatusCode::NO_CONTENT)
 }

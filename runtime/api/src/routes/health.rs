@@ -69,9 +69,9 @@ pub(crate) async fn show_metrics(State(state): State<ApiState>) -> impl IntoResp
     let reading = MetricsReading {
         apps: state.control.view().desired.apps.len(),
         dynos: dynos.into_iter().collect(),
-        tails: state.logs.tails(),
-        log_bytes: state.logs.bytes(),
-        log_lines: state.logs.lines(),
+        tails: state.logs.reader_count(),
+        log_bytes: state.logs.total_bytes(),
+        log_lines: state.logs.total_lines(),
         ledger_trouble: state.control.watch_ledger_trouble().borrow().is_some(),
     };
     let text = state.shared.metrics.to_text(&reading, &state.metrics);

@@ -82,14 +82,16 @@ fn parse_dyno_or_process(text: &str) -> Result<DynoSelector, ApiFailure> {
 /// The next lines to send together; none at the end of the log or when the server ends.
 async fn next_chunk(tail: &mut LogTail, closing: &CancellationToken) -> Option<Bytes> {
     let first = tokio::select! {
-        line = tail.next() => line?,
+        line = tail.next_line() => line?,
         () = closing.cancelled() => return None,
     };
     let mut text = String::new();
     let mut next = Some(first);
     while let Some(line) = next {
         writeln!(text, "{line}").expect("writing to a String cannot fail");
-        next = (text.len() < CHUNK_BYTES).then(|| tail.ready()).flatten();
+        next = (text.len() < CHUNK_BYTES)
+            .then(|| tail.next_ready_line())
+            .flatten();
     }
     Some(text.into())
 }
@@ -119,7 +121,7 @@ pub(crate) async fn read_logs(
     };
     let (logs, filter) = (state.logs.clone(), query.filter()?);
     // On a blocking thread: a log that was not read since the server started is still on disk.
-    let tail = tokio::task::spawn_blocking(move || logs.tail(&name, filter, n, follow)).await;
+    let tail = tokio::task::spawn_blocking(move || logs.open_tail(&name, filter, n, follow)).await;
     let tail = tail.map_err(|_| ApiFailure::internal())??;
     let closing = state.shared.closing.clone();
     let chunks = stream::unfold((tail, closing), |(mut tail, closing)| async move {

@@ -7,7 +7,9 @@ use crate::request::caller::Caller;
 use crate::request::extract::{PathName, QueryParameters};
 use crate::request::json_body::JsonRequest;
 use crate::request::paging::ListPaging;
-use crate::resource::{CreateTokenRequest, OpenEnum, PageResource, TokenResource, TokenRole};
+use crate::resource::{
+    CreateTokenRequest, OpenEnum, PageResource, TokenResource, TokenRoleResource,
+};
 use crate::state::ApiState;
 use crate::text;
 use axum::Json;
@@ -16,22 +18,22 @@ use axum::http::StatusCode;
 use control::access::{self, AccessError, Role, Token, TokenId, TokenSecret};
 use grid::name::AppName;
 
-impl From<Role> for TokenRole {
+impl From<Role> for TokenRoleResource {
     fn from(role: Role) -> Self {
         match role {
-            Role::Read => TokenRole::Read,
-            Role::Deploy => TokenRole::Deploy,
-            Role::Admin => TokenRole::Admin,
+            Role::Read => TokenRoleResource::Read,
+            Role::Deploy => TokenRoleResource::Deploy,
+            Role::Admin => TokenRoleResource::Admin,
         }
     }
 }
 
-impl From<TokenRole> for Role {
-    fn from(role: TokenRole) -> Self {
+impl From<TokenRoleResource> for Role {
+    fn from(role: TokenRoleResource) -> Self {
         match role {
-            TokenRole::Read => Role::Read,
-            TokenRole::Deploy => Role::Deploy,
-            TokenRole::Admin => Role::Admin,
+            TokenRoleResource::Read => Role::Read,
+            TokenRoleResource::Deploy => Role::Deploy,
+            TokenRoleResource::Admin => Role::Admin,
         }
     }
 }

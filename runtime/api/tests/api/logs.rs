@@ -30,7 +30,7 @@ async fn with_hello() -> Server {
 fn say(server: &Server, source: AppLogSource, text: &str) {
     let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_000_000);
     let text = text.to_owned();
-    server.logs.push(
+    server.logs.append_line(
         &"hello".parse().expect("a name"),
         AppLogLine { at, source, text },
     );
@@ -136,10 +136,10 @@ async fn a_follower_gets_lines_as_they_come_and_ends_with_the_app() {
 async fn a_follower_who_leaves_is_counted_off() {
     let server = with_hello().await;
     let body = follow(&server, "").await;
-    assert_eq!(server.logs.tails(), 1);
+    assert_eq!(server.logs.reader_count(), 1);
     drop(body);
     let wait = async {
-        while server.logs.tails() > 0 {
+        while server.logs.reader_count() > 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };

@@ -184,7 +184,7 @@ async fn run_node(
     tokio::spawn(async move {
         while let Some(event) = events.recv().await {
             let app = event.app.clone();
-            logs.push(&app, AppLogLine::of_event(event, SystemTime::now()));
+            logs.append_line(&app, AppLogLine::from_event(event, SystemTime::now()));
         }
     });
 }
@@ -245,11 +245,11 @@ fn answer(step: Step, usage: &UsageRecorder, broken: &Mutex<BTreeSet<AppName>>) 
             in_request: false,
         }),
         Step::Start { node, dyno, .. } => {
-            usage.changed(&dyno, 128 << 20, true);
+            usage.record_change(&dyno, 128 << 20, true);
             Some(Report::Up { node, dyno })
         }
         Step::Drain { node, dyno, .. } | Step::Stop { node, dyno, .. } => {
-            usage.changed(&dyno, 128 << 20, false);
+            usage.record_change(&dyno, 128 << 20, false);
             Some(Report::Down { node, dyno })
         }
         _ => None,

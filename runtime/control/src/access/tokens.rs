@@ -135,4 +135,12 @@ impl Tokens {
             AccessChange::SlugUploaded { .. } => {}
         }
     }
+
+    /// Revokes the tokens that are valid for this app only: the next app of this name may belong to another user.
+    pub(crate) fn revoke_tokens_of(&mut self, app: &AppName) {
+        let is_of_app = |token: &Token| token.app.as_ref() == Some(app);
+        if self.by_id.values().any(is_of_app) {
+            Arc::make_mut(&mut self.by_id).retain(|_, token| !is_of_app(token));
+        }
+    }
 }

@@ -1,6 +1,7 @@
-//! Attempts to make, destroy and tend an add-on.
+//! Attempts to create, destroy and tend add-ons.
 //!
-//! Owns what follows from how an attempt ended. Must not know when one is made, nor how a service is made.
+//! Owns the consequences of an attempt's outcome. Must not know when attempts are made, nor how a service creates
+//! an add-on.
 
 use super::error::ProvisionError;
 use super::servers::AddonServers;
@@ -16,31 +17,32 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-/// Until an add-on is made, at most; it is taken back then.
+/// Time limit for creating an add-on. After this time it is removed.
 const CREATE_MAX: Duration = Duration::from_secs(30);
-/// Until an add-on that was not made is taken back, at most; it goes on later.
+/// Time limit for removing an add-on that could not be created. After this time the removal continues later.
 const TAKE_BACK_MAX: Duration = Duration::from_secs(15);
-/// Until an add-on is destroyed, at most; it goes on later. Removing a hundred million keys takes some minutes.
+/// Time limit for destroying an add-on. After this time the removal continues later. Removing a hundred million
+/// Redis keys takes some minutes.
 const DESTROY_MAX: Duration = Duration::from_secs(10 * 60);
 
 pub(super) struct AddonsShared {
     pub(super) control: Control,
     pub(super) servers: AddonServers,
     pub(super) waiters: AddonWaiters,
-    /// Somebody waits for an attempt.
+    /// Wakes the keeper, because a request waits for an attempt.
     pub(super) nudge: Notify,
-    /// Numbers of Redis databases are given one by one.
+    /// Held while a Redis add-on is created, so that a database number is used once.
     pub(super) numbers: tokio::sync::Mutex<()>,
 }
 
-/// How an attempt ended.
+/// The end of an attempt.
 #[derive(Debug)]
 pub(super) enum AttemptEnd {
-    /// The ledger says the rest.
+    /// Nothing more to do: the ledger has the result.
     Done,
-    /// It is to be tried again, after a pause.
+    /// The attempt must be repeated after a pause.
     Again(Option<ProvisionError>),
-    /// It is to be taken back, and the ledger could not be told.
+    /// The add-on must be removed, but the ledger could not be written.
     Doomed,
 }
 
@@ -61,7 +63,7 @@ impl AddonsShared {
         }
     }
 
-    /// Tells the ledger, in the name of whoever asked for the add-on.
+    /// Executes a command in the name of the actor who requested the add-on.
     async fn send_command(
         &self,
         asked: &NewAddon,
@@ -72,10 +74,10 @@ impl AddonsShared {
         self.control.execute_command(command, actor, None).await
     }
 
-    /// One attempt to make an add-on, and to take it back if that fails.
+    /// One attempt to create an add-on. Removes the add-on if the attempt fails.
     pub(super) async fn make_addon(&self, asked: &NewAddon, doomed: bool) -> AttemptEnd {
         let addon = &asked.name;
-        // Whoever asked it in this run of the server: so nothing was there before.
+        // A request of this server run waits, so this is the first attempt and nothing existed before.
         let fresh = self.waiters.is_waited_for(addon, AddonGoal::Made);
         let answer = match doomed {
             true => Err(ProvisionError::Overtaken("it failed before".to_owned())),
@@ -112,7 +114,7 @@ impl AddonsShared {
         Ok(accepted.version)
     }
 
-    /// Numbers of Redis databases that add-ons have.
+    /// The Redis database numbers that add-ons use.
     fn numbers(&self) -> BTreeSet<u16> {
         let view = self.control.view();
         let all = view.desired.addons.values();
@@ -123,7 +125,7 @@ impl AddonsShared {
         .collect()
     }
 
-    /// Removes what was made of an add-on that was not made, now or later.
+    /// Removes the parts of an add-on that could not be created, now or later.
     async fn remove_failed_addon(&self, asked: &NewAddon) -> AttemptEnd {
         let removed = match self.servers.get(asked.service) {
             Ok(server) => timeout(TAKE_BACK_MAX, server.destroy_addon(asked, None)).await,
@@ -142,7 +144,7 @@ impl AddonsShared {
         }
     }
 
-    /// Says that nothing is left. What does not fit any more has been said by another.
+    /// Records that nothing is left. A rejected command means that this is recorded already.
     async fn record_gone(&self, asked: &NewAddon) -> AttemptEnd {
         let addon = asked.name.clone();
         match self.send_command(asked, AddonCommand::Gone { addon }).await {
@@ -179,7 +181,7 @@ impl AddonsShared {
         }
     }
 
-    /// Sees to it that the server knows what it was told of an add-on. What cannot be done now is done the next time.
+    /// Restores parts of an add-on that the server lost. A failure is ignored, since the next round tries again.
     pub(super) async fn tend_addon(&self, addon: &AddonName) {
         let view = self.control.view();
         if let Some(addon) = view.desired.addons.get(addon)

@@ -1,4 +1,4 @@
-//! What every server of add-ons does.
+//! The contract of a server that creates add-ons.
 //!
 //! Owns the trait. Must not know any service.
 
@@ -9,29 +9,29 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-/// Until a service's server has accepted a connection, and its login.
+/// Time limit for the connection to a service's server, including the login.
 pub(super) const SERVER_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A server of the operator's that makes services for apps. Everything may be done twice.
+/// A server of the operator on which add-ons are created. Every operation can be repeated.
 pub(super) trait AddonServer: fmt::Debug + Send + Sync {
-    /// Where it is, for people.
+    /// The address, for texts.
     fn address(&self) -> String;
 
-    /// Makes what an add-on is, or completes it. `numbers` are those of Redis databases that others have.
+    /// Creates an add-on, or completes it. `numbers` are the Redis database numbers that other add-ons use.
     fn create_addon<'a>(
         &'a self,
         addon: &'a NewAddon,
         numbers: &'a BTreeSet<u16>,
     ) -> BoxFuture<'a, Result<AddonDetails, ProvisionError>>;
 
-    /// Removes all that there is of an add-on, and nothing of anybody else's.
+    /// Removes all objects of an add-on, and no others.
     fn destroy_addon<'a>(
         &'a self,
         addon: &'a NewAddon,
         made: Option<&'a AddonDetails>,
     ) -> BoxFuture<'a, Result<(), ProvisionError>>;
 
-    /// Restores what the server may have forgotten of an add-on that is there.
+    /// Restores parts of an existing add-on that the server may have lost at a restart.
     fn tend_addon<'a>(
         &'a self,
         addon: &'a NewAddon,

@@ -1,42 +1,44 @@
-//! Why an add-on is not made, or not destroyed.
+//! The errors of add-ons and their servers.
 //!
-//! Owns the texts that operators and app owners read. Must not know when an error occurs.
+//! Owns the error texts that operators and app owners read. Must not know when an error occurs.
 
 use crate::handle::ControlError;
 use grid::desired::AddonService;
 
-/// memcached servers at most: each is asked before an add-on is made.
+/// Maximum number of memcached servers: each is contacted before an add-on is created.
 pub(super) const MEMCACHED_SERVERS_MAX: usize = 16;
 
-/// Why a server's settings cannot be used. The text names no part of a URL, which is a secret.
+/// The reason for which the settings of a server are not valid. The text contains no part of a URL, which is a
+/// secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ServiceConfigError {
-    /// The URL cannot be read.
+    /// The URL cannot be parsed.
     #[error("the URL is not of the form {0}")]
     Url(&'static str),
-    /// It asks for TLS.
+    /// The URL requires TLS.
     #[error("TLS to this service is not supported yet: use a server on a network of your own")]
     Tls,
-    /// It names no address that apps could dial.
+    /// The URL has no address that apps could connect to.
     #[error("the URL names no single HOST:PORT: give the address that apps are to dial as `reach`")]
     Address,
-    /// A list of servers is empty, or too long.
+    /// The list of servers is empty or too long.
     #[error("give 1 to {max} servers", max = MEMCACHED_SERVERS_MAX)]
     Servers,
-    /// A limit on connections is none.
+    /// The limit on connections is outside the allowed range.
     #[error("`connections` is a number from 1 to 10000")]
     Connections,
 }
 
-/// Why an add-on was not made, or not destroyed. The text is for its app's owner, and holds no secret.
+/// The reason for which an add-on was not created, or not destroyed. The text is for the app's owner, and contains
+/// no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProvisionError {
-    /// The operator named no server for this service.
+    /// The operator has configured no server for this service.
     #[error(
         "this server offers no {0}: its operator can name one in the settings, as [services.{0}]"
     )]
     NotOffered(AddonService),
-    /// There is no way to the service's server.
+    /// The service's server cannot be reached.
     #[error("the {service} server at {place} cannot be reached ({why}): try again later")]
     Unreachable {
         /// The service.
@@ -46,7 +48,7 @@ pub enum ProvisionError {
         /// Such as `Connection refused`.
         why: String,
     },
-    /// It does not let the platform in.
+    /// The server rejects the platform's login.
     #[error(
         "the {service} server at {place} refuses the platform's login: its operator has to check \
          [services.{service}]"
@@ -57,7 +59,7 @@ pub enum ProvisionError {
         /// Its address.
         place: String,
     },
-    /// Somebody else has what the add-on would be called.
+    /// The server has an object of this name that does not belong to the add-on.
     #[error(
         "the {service} server has {what} already, of somebody else: give another name with --name"
     )]
@@ -70,17 +72,17 @@ pub enum ProvisionError {
     /// No database number is free.
     #[error("the redis server has no empty database left: destroy an add-on that is not needed")]
     Full,
-    /// The server refused something, or went away in the midst of it.
+    /// The server refused a command, or the connection was lost.
     #[error("the {service} server at {place} failed: {why}")]
     Failed {
         /// The service.
         service: AddonService,
         /// Its address.
         place: String,
-        /// What it said.
+        /// The server's message.
         why: String,
     },
-    /// It took too long.
+    /// The time limit was exceeded.
     #[error("the {service} server at {place} did not answer in time: try again later")]
     Timeout {
         /// The service.
@@ -88,13 +90,13 @@ pub enum ProvisionError {
         /// Its address.
         place: String,
     },
-    /// It was taken back meanwhile, or could not be written down.
+    /// The add-on was removed meanwhile, or could not be written to the ledger.
     #[error("the add-on was not kept: {0}")]
     Overtaken(String),
 }
 
 impl ProvisionError {
-    /// Whether an attempt that ended like this has made nothing.
+    /// Whether an attempt that failed with this error has created nothing on the server.
     pub(super) fn leaves_nothing_behind(&self) -> bool {
         match self {
             ProvisionError::NotOffered(_)
@@ -109,13 +111,13 @@ impl ProvisionError {
     }
 }
 
-/// Why an add-on is not as it was asked for.
+/// The reason for which a request for an add-on failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum AddonError {
-    /// The ledger does not take it. Nothing was made.
+    /// The change was rejected or could not be written. Nothing was created.
     #[error(transparent)]
     Refused(#[from] ControlError),
-    /// The service's server stood in the way.
+    /// The service's server failed.
     #[error(transparent)]
     Provision(#[from] ProvisionError),
 }

@@ -1,6 +1,6 @@
-//! The task that makes and destroys add-ons.
+//! `AddonKeeper`, the task that creates and destroys add-ons.
 //!
-//! Owns when an attempt is made. Must not know how one is made, nor what follows from how it ended.
+//! Owns when an attempt is made. Must not know how an attempt is made, nor the consequences of its outcome.
 
 use super::attempts::{AddonsShared, AttemptEnd};
 use grid::desired::{Addon, AddonState};
@@ -11,15 +11,15 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-/// Add-ons that are worked on at a time.
+/// Maximum number of add-ons that are worked on at the same time.
 const BUSY_MAX: usize = 8;
-/// Pauses between attempts to destroy an add-on: from the first to the last, each twice the one before.
+/// The first and the longest pause between attempts to destroy an add-on. Each pause is twice the one before.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LAST: Duration = Duration::from_secs(60);
-/// How often it is seen to that servers have not forgotten what they were told.
+/// Interval at which all add-ons are tended.
 const TEND_EVERY: Duration = Duration::from_secs(15);
 
-/// What is being done, to one add-on: nothing else is done to it meanwhile.
+/// The kind of work on one add-on. Nothing else is done with the add-on at the same time.
 #[derive(Debug)]
 enum AddonTask {
     Change(AddonName),
@@ -34,17 +34,17 @@ impl AddonTask {
     }
 }
 
-/// The task that makes and destroys add-ons; one for a server.
+/// The task that creates and destroys add-ons. A server has one.
 #[derive(Debug)]
 pub struct AddonKeeper {
     shared: Arc<AddonsShared>,
     tasks: JoinSet<AttemptEnd>,
     busy: BTreeMap<tokio::task::Id, AddonTask>,
-    /// When add-ons are tried again, and the pause before.
+    /// The time of the next attempt by add-on, and the pause before it.
     retries: BTreeMap<AddonName, (Instant, Duration)>,
-    /// Those that somebody was told are not made.
+    /// Add-ons whose request was told of a failure: they must be removed.
     doomed: BTreeSet<AddonName>,
-    /// Those that are to be tended, one after the other, before all are again at this time.
+    /// Add-ons that are still to be tended in this round. The next round starts at `tend_at`.
     untended: Vec<AddonName>,
     tend_at: Instant,
 }
@@ -62,14 +62,15 @@ impl AddonKeeper {
         }
     }
 
-    /// Does what the ledger says, until it is dropped. `warn` is told for the operator what cannot be destroyed now.
+    /// Creates and destroys add-ons as the ledger says, until dropped. Calls `warn` with texts for the operator
+    /// about add-ons that cannot be destroyed now.
     pub async fn run(mut self, warn: impl Fn(String)) {
         let mut views = self.shared.control.watch_view();
         loop {
             views.borrow_and_update();
             self.start_attempts();
             self.tend_next_addon();
-            // Whatever is late because all are busy is begun when one of them ends.
+            // Attempts that wait because the maximum is reached start when another ends.
             let now = Instant::now();
             let wakes = self
                 .retries
@@ -92,7 +93,7 @@ impl AddonKeeper {
         }
     }
 
-    /// Begins what is to be done and may be done now.
+    /// Starts the attempts that are due.
     fn start_attempts(&mut self) {
         let view = self.shared.control.view();
         let open = |addon: &&Addon| !matches!(addon.state, AddonState::Ready(_));
@@ -166,7 +167,7 @@ impl AddonKeeper {
     ) {
         let (id, end) = match ended {
             Ok((id, end)) => (id, end),
-            // Whatever it was is tried again.
+            // After a panic the attempt is repeated.
             Err(panic) => (panic.id(), AttemptEnd::Again(None)),
         };
         let Some(AddonTask::Change(name)) = self.busy.remove(&id) else {

@@ -1,7 +1,7 @@
-//! memcached: addresses, and nothing to be made.
+//! memcached: add-ons are addresses only; nothing is created on the servers.
 //!
-//! Owns that the servers answer before an app is told of them. memcached has no users: whoever reaches a server may
-//! use all of it, so that the apps that have this add-on share one cache.
+//! Owns the check that the servers answer before an app gets their addresses. memcached has no users: every client
+//! can use the whole server, so all apps with this add-on share one cache.
 
 use super::backend::{AddonServer, SERVER_CONNECT_TIMEOUT};
 use super::error::{MEMCACHED_SERVERS_MAX, ProvisionError, ServiceConfigError};
@@ -15,18 +15,18 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Bytes of an answer to `version` at most.
+/// Maximum number of bytes read of the answer to `version`.
 const ANSWER_BYTES_MAX: usize = 64;
 
 /// The operator's memcached servers.
 #[derive(Clone, Debug)]
 pub struct MemcachedService {
-    /// In the order in which clients are to use them.
+    /// In the order in which clients use them.
     servers: Vec<Endpoint>,
 }
 
 impl MemcachedService {
-    /// One to sixteen servers, which apps dial as they are written.
+    /// Creates the service from one to sixteen servers, whose addresses apps use as given.
     pub fn new(servers: Vec<Endpoint>) -> Result<Self, ServiceConfigError> {
         if !(1..=MEMCACHED_SERVERS_MAX).contains(&servers.len()) {
             return Err(ServiceConfigError::Servers);
@@ -58,7 +58,7 @@ impl MemcachedService {
     }
 }
 
-/// Whether something that speaks memcached's protocol answers.
+/// Checks that a memcached server answers.
 async fn ask(server: &Endpoint) -> Result<(), String> {
     let asked = timeout(SERVER_CONNECT_TIMEOUT, async {
         let mut stream = TcpStream::connect(server.to_string()).await?;

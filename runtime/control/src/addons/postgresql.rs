@@ -1,61 +1,39 @@
 //! PostgreSQL: a database and a role for each add-on.
 //!
-//! Owns the statements. A role is known as an add-on's by its comment, which is set in the transaction that makes the
-//! role; a database by its owner. What bears the name without these is somebody else's, and is not touched. The server
-//! sees no password, only what SCRAM makes of it.
+//! Owns the statements. An add-on's role is recognised by its comment, which is set in the transaction that creates
+//! the role; an add-on's database is recognised by its owner. Other objects of the same name are never changed. The
+//! server never sees a password, only its SCRAM verifier.
 //!
-//! Sessions bear the add-on's name: one that was left behind, since the platform was killed, is ended before anything
-//! else is done, so that what it was about to do does not come late.
+//! The module `connection` ends sessions that an earlier run of the server left behind.
 
-use super::backend::{AddonServer, SERVER_CONNECT_TIMEOUT};
+mod connection;
+
+use super::backend::AddonServer;
 use super::error::{ProvisionError, ServiceConfigError};
-use super::names::{endpoint, hex, identifier};
+use super::names::{hex, identifier};
+use connection::PostgresqlServer;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use grid::desired::{AddonDetails, AddonService, ConfigVars, NewAddon};
 use grid::name::Endpoint;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Config, Error, NoTls};
+use tokio_postgres::Client;
 
-/// Connections that a role may have at once when the operator did not say how many.
+/// Default limit of an add-on's simultaneous connections, and the highest limit that an operator may set.
 const CONNECTIONS_DEFAULT: u32 = 20;
 const CONNECTIONS_MAX: u32 = 10_000;
-/// The port of a URL without one.
-const PORT_DEFAULT: u16 = 5_432;
-/// The server's own functions and tables, and no others: where the admin's database lets anybody create things (by
-/// default up to version 14), an app could put a better fitting one of its own in their place, and have it run as admin.
-const OWN_NAMES_ONLY: &str = "SET search_path = pg_catalog, pg_temp";
-/// Between two looks whether a session that was ended has gone.
-const LOOK: Duration = Duration::from_millis(50);
-const FORM: &str = "postgres://USER:PASSWORD@HOST:PORT/DATABASE";
 
-/// The operator's PostgreSQL server, version 13 or later.
-#[derive(Clone)]
+/// Creates add-ons on the operator's PostgreSQL server.
+#[derive(Clone, Debug)]
 pub struct PostgresqlService {
-    /// How to log in: as a superuser, or as a role that may create roles and databases.
-    admin: Config,
-    /// What apps dial.
-    reach: Endpoint,
-    /// Connections of a role at once.
+    server: PostgresqlServer,
+    /// Maximum number of connections of one add-on's role.
     connections: u32,
 }
 
-/// Without the login.
-impl fmt::Debug for PostgresqlService {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Postgresql")
-            .field("reach", &self.reach)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Whose a role is.
+/// The owner of a role.
 enum PostgresqlRoleOwner {
     Nobody,
     Ours,
@@ -63,118 +41,25 @@ enum PostgresqlRoleOwner {
 }
 
 impl PostgresqlService {
-    /// The server at a URL, which apps dial at `reach` if that is another address, each with at most so many
-    /// `connections` at once (20 by default).
+    /// Creates the service for the server at a URL. Apps connect to `reach`, or to the URL's address. Each add-on
+    /// may have at most `connections` simultaneous connections (20 by default).
     pub fn new(
         url: &str,
         reach: Option<Endpoint>,
         connections: Option<u32>,
     ) -> Result<Self, ServiceConfigError> {
-        let is_url = ["postgres://", "postgresql://"];
-        if !is_url.iter().any(|scheme| url.starts_with(scheme)) {
-            return Err(ServiceConfigError::Url(FORM));
-        }
-        let mut admin: Config = url.parse().map_err(|_| ServiceConfigError::Url(FORM))?;
-        if admin.get_ssl_mode() == SslMode::Require {
-            return Err(ServiceConfigError::Tls);
-        }
-        admin.ssl_mode(SslMode::Disable);
-        admin.connect_timeout(SERVER_CONNECT_TIMEOUT);
+        let server = PostgresqlServer::new(url, reach)?;
         let connections = connections.unwrap_or(CONNECTIONS_DEFAULT);
         if !(1..=CONNECTIONS_MAX).contains(&connections) {
             return Err(ServiceConfigError::Connections);
         }
         Ok(PostgresqlService {
-            reach: reach.map_or_else(|| address(&admin), Ok)?,
-            admin,
+            server,
             connections,
         })
     }
 
-    fn failed(&self, why: String) -> ProvisionError {
-        ProvisionError::Failed {
-            service: AddonService::Postgresql,
-            place: self.address(),
-            why,
-        }
-    }
-
-    fn taken(what: &str, name: &str) -> ProvisionError {
-        ProvisionError::Taken {
-            service: AddonService::Postgresql,
-            what: format!("a {what} {name}"),
-        }
-    }
-
-    /// Why there is no session.
-    fn unreachable(&self, error: Error) -> ProvisionError {
-        let (service, place) = (AddonService::Postgresql, self.address());
-        if let Some(said) = error.as_db_error() {
-            let login = [
-                SqlState::INVALID_PASSWORD,
-                SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
-            ];
-            if login.contains(said.code()) {
-                return ProvisionError::Login { service, place };
-            }
-        }
-        let why = match error.as_db_error() {
-            Some(said) => said.message().to_owned(),
-            None => cause(error),
-        };
-        ProvisionError::Unreachable {
-            service,
-            place,
-            why,
-        }
-    }
-
-    /// Why a statement came to nothing.
-    fn refused(&self, error: Error) -> ProvisionError {
-        let said = error.as_db_error().map(|said| said.message().to_owned());
-        self.failed(said.unwrap_or_else(|| cause(error)))
-    }
-
-    /// Logs in, ends what an earlier session for this add-on left, and does something.
-    async fn with<T>(
-        &self,
-        addon: &NewAddon,
-        work: impl AsyncFnOnce(&Client) -> Result<T, ProvisionError>,
-    ) -> Result<T, ProvisionError> {
-        let session = format!("dyno add-on {}", addon.name);
-        let mut config = self.admin.clone();
-        config.application_name(&session);
-        let connected = config.connect(NoTls).await;
-        let (client, connection) = connected.map_err(|error| self.unreachable(error))?;
-        let work = async move {
-            self.run(&client, OWN_NAMES_ONLY).await?;
-            self.end_others(&client, &session).await?;
-            // The connection ends when its client is dropped.
-            work(&client).await
-        };
-        let (done, _) = tokio::join!(work, connection);
-        done
-    }
-
-    async fn end_others(&self, client: &Client, session: &str) -> Result<(), ProvisionError> {
-        // Anybody may give a session this name.
-        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-                   WHERE application_name = $1 AND usename = current_user AND pid <> pg_backend_pid()";
-        loop {
-            let left = client.query(end, &[&session]).await;
-            if left.map_err(|error| self.refused(error))?.is_empty() {
-                return Ok(());
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-    }
-
-    async fn run(&self, client: &Client, statement: &str) -> Result<(), ProvisionError> {
-        let done = client.batch_execute(statement).await;
-        done.map_err(|error| self.refused(error))
-    }
-
-    async fn owner(
+    async fn find_role_owner(
         &self,
         client: &Client,
         role: &str,
@@ -183,7 +68,7 @@ impl PostgresqlService {
         let look =
             "SELECT shobj_description(oid, 'pg_authid'::name) FROM pg_roles WHERE rolname = $1";
         let found = client.query_opt(look, &[&role]).await;
-        let found = found.map_err(|error| self.refused(error))?;
+        let found = found.map_err(|error| self.server.statement_error(error))?;
         Ok(match found.map(|row| row.get::<_, Option<String>>(0)) {
             None => PostgresqlRoleOwner::Nobody,
             Some(comment) if comment.as_deref() == Some(mark) => PostgresqlRoleOwner::Ours,
@@ -191,79 +76,81 @@ impl PostgresqlService {
         })
     }
 
-    /// The owner of a database, if there is one of this name.
-    async fn database(
+    /// The owner of the database of this name, if the database exists.
+    async fn find_database_owner(
         &self,
         client: &Client,
         name: &str,
     ) -> Result<Option<String>, ProvisionError> {
         let look = "SELECT pg_get_userbyid(datdba)::text FROM pg_database WHERE datname = $1";
         let found = client.query_opt(look, &[&name]).await;
-        let found = found.map_err(|error| self.refused(error))?;
+        let found = found.map_err(|error| self.server.statement_error(error))?;
         Ok(found.map(|row| row.get(0)))
     }
 
-    /// Makes the role, or gives it its password again.
-    async fn make_role(
+    /// Creates the role, or sets its password again.
+    async fn create_role(
         &self,
         client: &Client,
         addon: &NewAddon,
         name: &str,
     ) -> Result<(), ProvisionError> {
-        let mark = mark(addon);
+        let mark = role_comment(addon);
         let password = postgres_protocol::password::scram_sha_256(addon.password.0.as_bytes());
         let rights = format!(
             "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION CONNECTION LIMIT {} PASSWORD '{password}'",
             self.connections
         );
-        match self.owner(client, name, &mark).await? {
-            PostgresqlRoleOwner::Another => return Err(Self::taken("role", name)),
-            // Without NOSUPERUSER, which only a superuser may say.
+        match self.find_role_owner(client, name, &mark).await? {
+            PostgresqlRoleOwner::Another => return Err(taken_error("role", name)),
+            // Without NOSUPERUSER, which only a superuser may use.
             PostgresqlRoleOwner::Ours => {
                 let limit = self.connections;
                 let again = format!(
                     "ALTER ROLE {name} LOGIN CONNECTION LIMIT {limit} PASSWORD '{password}'"
                 );
-                self.run(client, &again).await?;
+                self.server.run_statement(client, &again).await?;
             }
             PostgresqlRoleOwner::Nobody => {
-                // One message is one transaction.
+                // The server runs all statements of one message in one transaction.
                 let make =
                     format!("CREATE ROLE {name} {rights}; COMMENT ON ROLE {name} IS '{mark}'");
-                self.run(client, &make).await?;
+                self.server.run_statement(client, &make).await?;
             }
         }
-        // Whoever is no superuser must be of the role to give it a database, and to take that away.
+        // An admin without superuser rights must be a member of the role to give it a database and to drop that
+        // database.
         let join = format!(
             "DO $$ BEGIN IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) \
              THEN GRANT {name} TO CURRENT_USER; END IF; END $$"
         );
-        self.run(client, &join).await
+        self.server.run_statement(client, &join).await
     }
 
-    /// Nobody can connect to the database before it is closed to everybody else.
-    async fn make(
+    /// Creates the role and the database. Connections are only allowed after the rights of all other roles are
+    /// revoked.
+    async fn create_database(
         &self,
         client: &Client,
         addon: &NewAddon,
     ) -> Result<AddonDetails, ProvisionError> {
         let name = identifier(&addon.name);
-        let owner = self.database(client, &name).await?;
+        let owner = self.find_database_owner(client, &name).await?;
         if owner.as_ref().is_some_and(|owner| *owner != name) {
-            return Err(Self::taken("database", &name));
+            return Err(taken_error("database", &name));
         }
-        self.make_role(client, addon, &name).await?;
+        self.create_role(client, addon, &name).await?;
         if owner.is_none() {
             let create = format!(
                 "CREATE DATABASE {name} OWNER {name} TEMPLATE template0 ALLOW_CONNECTIONS false"
             );
-            self.run(client, &create).await?;
+            self.server.run_statement(client, &create).await?;
         }
         let close = format!("REVOKE ALL ON DATABASE {name} FROM PUBLIC");
-        self.run(client, &close).await?;
+        self.server.run_statement(client, &close).await?;
         let open = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true");
-        self.run(client, &open).await?;
-        let (password, reach) = (&addon.password.0, &self.reach);
+        self.server.run_statement(client, &open).await?;
+        let (password, reach) = (&addon.password.0, &self.server.reach);
         let url = format!("postgres://{name}:{password}@{reach}/{name}");
         Ok(AddonDetails {
             values: ConfigVars(Arc::new(BTreeMap::from([("URL".to_owned(), url)]))),
@@ -272,81 +159,70 @@ impl PostgresqlService {
         })
     }
 
-    /// The role goes last: as long as it is there, what is left is known as the add-on's.
-    async fn remove(&self, client: &Client, addon: &NewAddon) -> Result<(), ProvisionError> {
+    /// Drops the database and the role. The role is dropped last: while the role exists, the remaining objects are
+    /// recognised as the add-on's.
+    async fn drop_database(&self, client: &Client, addon: &NewAddon) -> Result<(), ProvisionError> {
         let name = identifier(&addon.name);
-        match self.owner(client, &name, &mark(addon)).await? {
+        match self
+            .find_role_owner(client, &name, &role_comment(addon))
+            .await?
+        {
             PostgresqlRoleOwner::Ours => {}
             PostgresqlRoleOwner::Nobody | PostgresqlRoleOwner::Another => return Ok(()),
         }
-        self.run(client, &format!("ALTER ROLE {name} NOLOGIN"))
+        self.server
+            .run_statement(client, &format!("ALTER ROLE {name} NOLOGIN"))
             .await?;
-        if self.database(client, &name).await?.as_ref() == Some(&name) {
+        if self.find_database_owner(client, &name).await?.as_ref() == Some(&name) {
             let close = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false");
-            self.run(client, &close).await?;
+            self.server.run_statement(client, &close).await?;
             let drop = format!("DROP DATABASE {name} WITH (FORCE)");
-            self.run(client, &drop).await?;
+            self.server.run_statement(client, &drop).await?;
         }
         let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1";
         let ended = client.query(end, &[&name]).await;
-        ended.map_err(|error| self.refused(error))?;
-        self.drop_elsewhere(client, &name).await?;
+        ended.map_err(|error| self.server.statement_error(error))?;
+        self.drop_objects_elsewhere(client, &name).await?;
         let drop = format!("DROP OWNED BY {name}; DROP ROLE {name}");
-        self.run(client, &drop).await
+        self.server.run_statement(client, &drop).await
     }
 
-    /// Drops what a role has in databases that are not its own: those that the operator leaves open to everybody. The
-    /// role cannot go before.
-    async fn drop_elsewhere(&self, client: &Client, name: &str) -> Result<(), ProvisionError> {
+    /// Drops a role's objects in other databases, which the operator may have left open to all roles. The role
+    /// cannot be dropped before.
+    async fn drop_objects_elsewhere(
+        &self,
+        client: &Client,
+        name: &str,
+    ) -> Result<(), ProvisionError> {
         let look = "SELECT DISTINCT datname::text FROM pg_shdepend JOIN pg_database ON pg_database.oid = dbid \
                     WHERE refclassid = 'pg_authid'::regclass AND datname <> current_database() \
                     AND refobjid = (SELECT oid FROM pg_roles WHERE rolname = $1)";
         let found = client.query(look, &[&name]).await;
-        for row in found.map_err(|error| self.refused(error))? {
-            let mut config = self.admin.clone();
-            config.dbname(row.get::<_, String>(0));
-            let connected = config.connect(NoTls).await;
-            let (client, connection) = connected.map_err(|error| self.unreachable(error))?;
-            let drop = format!("{OWN_NAMES_ONLY}; DROP OWNED BY {name}");
-            let work = async move { self.run(&client, &drop).await };
-            let (done, _) = tokio::join!(work, connection);
-            done?;
+        for row in found.map_err(|error| self.server.statement_error(error))? {
+            let drop = format!("DROP OWNED BY {name}");
+            self.server.run_in_database(row.get(0), &drop).await?;
         }
         Ok(())
     }
 }
 
-/// What a role's comment says, by which it is known again: nobody else knows the password that it is made of.
-fn mark(addon: &NewAddon) -> String {
+fn taken_error(what: &str, name: &str) -> ProvisionError {
+    ProvisionError::Taken {
+        service: AddonService::Postgresql,
+        what: format!("a {what} {name}"),
+    }
+}
+
+/// The comment by which a role is recognised. It contains a digest of the password, which nobody else knows.
+fn role_comment(addon: &NewAddon) -> String {
     let digest = Sha256::digest(format!("dyno add-on {}", addon.password.0));
     let digest = hex(&digest[..8]);
     format!("dyno add-on {} ({digest})", addon.name)
 }
 
-/// The one TCP address that a login names.
-fn address(config: &Config) -> Result<Endpoint, ServiceConfigError> {
-    let port = match config.get_ports() {
-        [] => PORT_DEFAULT,
-        [port] => *port,
-        _ => return Err(ServiceConfigError::Address),
-    };
-    match config.get_hosts() {
-        [Host::Tcp(host)] => endpoint(host, port),
-        _ => Err(ServiceConfigError::Address),
-    }
-}
-
-/// What lies behind an error of the client's own.
-fn cause(error: Error) -> String {
-    let text = error.to_string();
-    error
-        .into_source()
-        .map_or(text, |source| source.to_string())
-}
-
 impl AddonServer for PostgresqlService {
     fn address(&self) -> String {
-        self.reach.to_string()
+        self.server.reach.to_string()
     }
 
     fn create_addon<'a>(
@@ -354,8 +230,8 @@ impl AddonServer for PostgresqlService {
         addon: &'a NewAddon,
         _: &'a BTreeSet<u16>,
     ) -> BoxFuture<'a, Result<AddonDetails, ProvisionError>> {
-        let work = async |client: &Client| self.make(client, addon).await;
-        self.with(addon, work).boxed()
+        let work = async |client: &Client| self.create_database(client, addon).await;
+        self.server.with_session(addon, work).boxed()
     }
 
     fn destroy_addon<'a>(
@@ -363,8 +239,8 @@ impl AddonServer for PostgresqlService {
         addon: &'a NewAddon,
         _: Option<&'a AddonDetails>,
     ) -> BoxFuture<'a, Result<(), ProvisionError>> {
-        let work = async |client: &Client| self.remove(client, addon).await;
-        self.with(addon, work).boxed()
+        let work = async |client: &Client| self.drop_database(client, addon).await;
+        self.server.with_session(addon, work).boxed()
     }
 
     fn tend_addon<'a>(
@@ -378,6 +254,7 @@ impl AddonServer for PostgresqlService {
 
 #[cfg(test)]
 mod tests {
+    use super::connection::FORM;
     use super::*;
 
     #[test]

@@ -1,94 +1,42 @@
-//! Redis: a user for each add-on, which may use only names with its prefix; or a database number, where there are no
-//! users (before version 6). Version 6.0 has users without channels, and is refused.
+//! Redis: a user for each add-on, restricted to names with the add-on's prefix; or a database number on servers
+//! without users (before version 6). Version 6.0 cannot restrict a user's channels, and is refused.
 //!
-//! Owns the commands. A user is known as an add-on's by the digest of its password. Users are set in one command, so
-//! that none is ever there by halves. A database number is taken by nothing but the ledger: there is nothing to make.
+//! Owns the commands. An add-on's user is recognised by the digest of its password. A user is set in one command,
+//! so that it is never incomplete. A database number is only reserved in the ledger: nothing is created on the
+//! server.
 
-use super::backend::{AddonServer, SERVER_CONNECT_TIMEOUT};
+mod connection;
+mod rights;
+
+use super::backend::AddonServer;
 use super::error::{ProvisionError, ServiceConfigError};
-use super::names::{endpoint, hex, identifier};
+use super::names::{hex, identifier};
+use connection::RedisServer;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use grid::desired::{AddonDetails, AddonService, ConfigVars, NewAddon};
 use grid::name::Endpoint;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use redis::aio::MultiplexedConnection;
-use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue,
-    IntoConnectionInfo, RedisError,
-};
+use redis::{FromRedisValue, RedisError};
+use rights::{RIGHTS, RIGHTS_IF_KNOWN};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-/// Until a command is answered.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Keys that are looked at, and removed, in one command.
+/// Number of keys that one command scans or removes.
 const KEYS_PER_STEP: usize = 1_000;
-/// Database numbers that are given to add-ons; 0 is everybody's, and a server has 16 unless it is told otherwise.
+/// Database numbers for add-ons. Database 0 is shared, and a server has 16 databases by default.
 const NUMBERS: std::ops::Range<u16> = 1..16;
-const FORM: &str = "redis://USER:PASSWORD@HOST:PORT";
 
-/// What a user may do beside what its prefix limits: everything but what concerns the server or others. A list of
-/// names, other databases, and what scripts and functions leave behind would show or change what is others'. INFO shows
-/// numbers of the server as a whole; clients ask for its version.
-const RIGHTS: [&str; 16] = [
-    "+@all",
-    "-@admin",
-    "-@dangerous",
-    "-@scripting",
-    "-scan",
-    "-randomkey",
-    "-dbsize",
-    "-move",
-    "-copy",
-    "-pubsub",
-    "-select",
-    "-client",
-    "+select|0",
-    "+info",
-    "+eval",
-    "+evalsha",
-];
-/// What is allowed besides where the server knows it.
-const RIGHTS_IF_KNOWN: [&str; 12] = [
-    "+sort_ro",
-    "+client|setname",
-    "+client|getname",
-    "+client|setinfo",
-    "+client|id",
-    "+client|info",
-    "+client|reply",
-    "+client|no-touch",
-    "+eval_ro",
-    "+evalsha_ro",
-    "+script|load",
-    "+script|exists",
-];
-
-/// The operator's Redis server.
-#[derive(Clone)]
+/// Creates add-ons on the operator's Redis server.
+#[derive(Clone, Debug)]
 pub struct RedisService {
-    /// How to log in: as somebody who may do everything.
-    admin: ConnectionInfo,
-    /// What apps dial.
-    reach: Endpoint,
+    server: RedisServer,
 }
 
-/// Without the login.
-impl fmt::Debug for RedisService {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Redis")
-            .field("reach", &self.reach)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Whose a user is.
+/// The owner of a user.
 enum RedisUserOwner {
-    /// There are no users at all.
+    /// The server has no users.
     NoUsers,
     Nobody,
     Ours,
@@ -96,83 +44,13 @@ enum RedisUserOwner {
 }
 
 impl RedisService {
-    /// The server at a URL, which apps dial at `reach` if that is another address.
+    /// Creates the service for the server at a URL. Apps connect to `reach`, or to the URL's address.
     pub fn new(url: &str, reach: Option<Endpoint>) -> Result<Self, ServiceConfigError> {
-        if url.starts_with("rediss://") {
-            return Err(ServiceConfigError::Tls);
-        }
-        if !url.starts_with("redis://") {
-            return Err(ServiceConfigError::Url(FORM));
-        }
-        let admin = url.into_connection_info();
-        let admin = admin.map_err(|_| ServiceConfigError::Url(FORM))?;
-        let address = || match admin.addr() {
-            ConnectionAddr::Tcp(host, port) => endpoint(host, *port),
-            _ => Err(ServiceConfigError::Address),
-        };
-        Ok(RedisService {
-            reach: reach.map_or_else(address, Ok)?,
-            admin,
-        })
+        let server = RedisServer::new(url, reach)?;
+        Ok(RedisService { server })
     }
 
-    /// Logs in, to a database.
-    async fn connect(&self, number: u16) -> Result<MultiplexedConnection, ProvisionError> {
-        let login = self.admin.redis_settings().clone().set_db(number.into());
-        let admin = self.admin.clone().set_redis_settings(login);
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(SERVER_CONNECT_TIMEOUT))
-            .set_response_timeout(Some(ANSWER_TIMEOUT));
-        let connected = async {
-            let client = Client::open(admin)?;
-            client
-                .get_multiplexed_async_connection_with_config(&config)
-                .await
-        };
-        connected.await.map_err(|error| self.unreachable(&error))
-    }
-
-    fn unreachable(&self, error: &RedisError) -> ProvisionError {
-        let (service, place) = (AddonService::Redis, self.address());
-        let login = [Some("NOAUTH"), Some("WRONGPASS"), Some("NOPERM")];
-        if error.kind() == ErrorKind::AuthenticationFailed || login.contains(&error.code()) {
-            return ProvisionError::Login { service, place };
-        }
-        let why = if error.is_timeout() {
-            "no answer".to_owned()
-        } else {
-            error.to_string()
-        };
-        ProvisionError::Unreachable {
-            service,
-            place,
-            why,
-        }
-    }
-
-    fn refused(&self, error: &RedisError) -> ProvisionError {
-        ProvisionError::Failed {
-            service: AddonService::Redis,
-            place: self.address(),
-            why: error.to_string(),
-        }
-    }
-
-    async fn ask<T: FromRedisValue>(
-        &self,
-        connection: &mut MultiplexedConnection,
-        words: &[&str],
-    ) -> Result<T, ProvisionError> {
-        let mut command = redis::Cmd::new();
-        command.arg(words);
-        let answer = command.query_async(connection).await;
-        answer.map_err(|error| match error.code() {
-            Some("NOAUTH" | "NOPERM") => self.unreachable(&error),
-            _ => self.refused(&error),
-        })
-    }
-
-    async fn owner(
+    async fn find_user_owner(
         &self,
         connection: &mut MultiplexedConnection,
         addon: &NewAddon,
@@ -185,8 +63,10 @@ impl RedisService {
             Ok(None) => return Ok(RedisUserOwner::Nobody),
             Ok(Some(user)) => user,
             Err(error) if is_unknown_command(&error) => return Ok(RedisUserOwner::NoUsers),
-            Err(error) if error.code() == Some("NOPERM") => return Err(self.unreachable(&error)),
-            Err(error) => return Err(self.refused(&error)),
+            Err(error) if error.code() == Some("NOPERM") => {
+                return Err(self.server.connect_error(&error));
+            }
+            Err(error) => return Err(self.server.command_error(&error)),
         };
         let digests = user.get("passwords").cloned();
         let digests = digests.map(Vec::<String>::from_redis_value).transpose();
@@ -198,14 +78,14 @@ impl RedisService {
         })
     }
 
-    async fn make(
+    async fn create_user_or_database(
         &self,
         addon: &NewAddon,
         numbers: &BTreeSet<u16>,
     ) -> Result<AddonDetails, ProvisionError> {
-        let mut connection = self.connect(0).await?;
-        match self.owner(&mut connection, addon).await? {
-            RedisUserOwner::NoUsers => self.take_number(numbers).await,
+        let mut connection = self.server.connect(0).await?;
+        match self.find_user_owner(&mut connection, addon).await? {
+            RedisUserOwner::NoUsers => self.choose_database(numbers).await,
             RedisUserOwner::Another => Err(ProvisionError::Taken {
                 service: AddonService::Redis,
                 what: format!("a user {}", identifier(&addon.name)),
@@ -213,18 +93,18 @@ impl RedisService {
             RedisUserOwner::Nobody | RedisUserOwner::Ours => {
                 self.set_user(&mut connection, addon).await?;
                 let (user, password) = (identifier(&addon.name), &addon.password.0);
-                let url = format!("redis://{user}:{password}@{}/0", self.reach);
-                Ok(self.made(url, &prefix(addon), None))
+                let url = format!("redis://{user}:{password}@{}/0", self.server.reach);
+                Ok(self.addon_details(url, &key_prefix(addon), None))
             }
         }
     }
 
-    fn made(&self, url: String, prefix: &str, number: Option<u16>) -> AddonDetails {
+    fn addon_details(&self, url: String, prefix: &str, number: Option<u16>) -> AddonDetails {
         let values = [("URL", url), ("PREFIX", prefix.to_owned())];
         let values = values.map(|(ending, value)| (ending.to_owned(), value));
         AddonDetails {
             values: ConfigVars(Arc::new(BTreeMap::from(values))),
-            reach: Arc::new(BTreeSet::from([self.reach.clone()])),
+            reach: Arc::new(BTreeSet::from([self.server.reach.clone()])),
             number,
         }
     }
@@ -234,104 +114,104 @@ impl RedisService {
         connection: &mut MultiplexedConnection,
         addon: &NewAddon,
     ) -> Result<(), ProvisionError> {
-        let (user, prefix) = (identifier(&addon.name), prefix(addon));
+        let (user, prefix) = (identifier(&addon.name), key_prefix(addon));
         let (keys, channels) = (format!("~{prefix}*"), format!("&{prefix}*"));
-        // The digest instead of the password: what the server logs tells nobody.
+        // The digest instead of the password, so that the server's logs reveal nothing.
         let password = format!("#{}", hex(&Sha256::digest(addon.password.0.as_bytes())));
         let mut words = vec!["ACL", "SETUSER", &user, "reset", "on", &password];
         words.extend([keys.as_str(), "resetchannels", channels.as_str()]);
         words.extend(RIGHTS);
-        let () = self.ask(connection, &words).await?;
+        let () = self.server.run_command(connection, &words).await?;
         for right in RIGHTS_IF_KNOWN {
             let mut command = redis::cmd("ACL");
             command.arg(&["SETUSER", &user, right]);
             let set: Result<(), RedisError> = command.query_async(connection).await;
             match set {
-                Err(error) if error.is_io_error() => return Err(self.refused(&error)),
-                // An older server does not know the command that this is about.
+                Err(error) if error.is_io_error() => return Err(self.server.command_error(&error)),
+                // An older server does not know the command.
                 Ok(()) | Err(_) => {}
             }
         }
-        self.keep_users(connection).await;
+        self.save_users(connection).await;
         Ok(())
     }
 
-    /// Has the server keep its users over a restart, if it has a file for them; if not, they are set again by
-    /// [`Server::tend`].
-    async fn keep_users(&self, connection: &mut MultiplexedConnection) {
+    /// Saves the users, if the server has a file for them. If not, [`AddonServer::tend_addon`] sets them again
+    /// after a restart.
+    async fn save_users(&self, connection: &mut MultiplexedConnection) {
         let kept: Result<(), RedisError> =
             redis::cmd("ACL").arg("SAVE").query_async(connection).await;
         drop(kept);
     }
 
-    /// The first database that is nobody's, and empty.
-    async fn take_number(&self, numbers: &BTreeSet<u16>) -> Result<AddonDetails, ProvisionError> {
+    /// Chooses the first database that is empty and not used by another add-on.
+    async fn choose_database(
+        &self,
+        numbers: &BTreeSet<u16>,
+    ) -> Result<AddonDetails, ProvisionError> {
         for number in NUMBERS.filter(|number| !numbers.contains(number)) {
-            let mut connection = match self.connect(number).await {
+            let mut connection = match self.server.connect(number).await {
                 Ok(connection) => connection,
-                // A server may have fewer.
+                // A server may have fewer than 16 databases.
                 Err(error @ ProvisionError::Login { .. }) => return Err(error),
                 Err(_) => break,
             };
-            let keys: u64 = self.ask(&mut connection, &["DBSIZE"]).await?;
+            let keys: u64 = self
+                .server
+                .run_command(&mut connection, &["DBSIZE"])
+                .await?;
             if keys == 0 {
-                let login = self.admin.redis_settings();
-                let user = login.username().unwrap_or_default();
-                let password = login.password().unwrap_or_default();
-                let login = match password.is_empty() {
-                    true => String::new(),
-                    false => format!("{}:{}@", escaped(user), escaped(password)),
-                };
-                let url = format!("redis://{login}{}/{number}", self.reach);
-                return Ok(self.made(url, "", Some(number)));
+                let url = self.server.database_url(number);
+                return Ok(self.addon_details(url, "", Some(number)));
             }
         }
         Err(ProvisionError::Full)
     }
 
-    async fn remove(
+    async fn remove_addon(
         &self,
         addon: &NewAddon,
         made: Option<&AddonDetails>,
     ) -> Result<(), ProvisionError> {
         if let Some(number) = made.and_then(|made| made.number) {
-            let mut connection = self.connect(number).await?;
+            let mut connection = self.server.connect(number).await?;
             return self.remove_keys(&mut connection, "").await;
         }
-        let mut connection = self.connect(0).await?;
+        let mut connection = self.server.connect(0).await?;
         let user = identifier(&addon.name);
-        match self.owner(&mut connection, addon).await? {
+        match self.find_user_owner(&mut connection, addon).await? {
             RedisUserOwner::Ours => {
-                // Nobody writes any more; but the user stays, disabled, until its keys are gone.
+                // Disables the user, so that nothing more is written. The user is removed after its keys.
                 let off = ["ACL", "SETUSER", &user, "off"];
-                let () = self.ask(&mut connection, &off).await?;
+                let () = self.server.run_command(&mut connection, &off).await?;
                 self.end_sessions(&mut connection, &user).await?;
             }
-            // A server that forgot its users has not forgotten their keys.
+            // A server that lost its users at a restart may still have their keys.
             RedisUserOwner::Nobody if made.is_some() => {}
             RedisUserOwner::Nobody | RedisUserOwner::NoUsers | RedisUserOwner::Another => {
                 return Ok(());
             }
         }
-        self.remove_keys(&mut connection, &prefix(addon)).await?;
+        self.remove_keys(&mut connection, &key_prefix(addon))
+            .await?;
         let gone = ["ACL", "DELUSER", &user];
-        let _: u64 = self.ask(&mut connection, &gone).await?;
-        self.keep_users(&mut connection).await;
+        let _: u64 = self.server.run_command(&mut connection, &gone).await?;
+        self.save_users(&mut connection).await;
         Ok(())
     }
 
-    /// Ends connections of a user: one that is logged in already stays so when its user is switched off.
+    /// Ends the connections of a user: disabling a user does not end its connections.
     async fn end_sessions(
         &self,
         connection: &mut MultiplexedConnection,
         user: &str,
     ) -> Result<(), ProvisionError> {
         let end = ["CLIENT", "KILL", "USER", user];
-        let _: u64 = self.ask(connection, &end).await?;
+        let _: u64 = self.server.run_command(connection, &end).await?;
         Ok(())
     }
 
-    /// Removes every key with this prefix, some at a time.
+    /// Removes all keys with this prefix, in batches.
     async fn remove_keys(
         &self,
         connection: &mut MultiplexedConnection,
@@ -341,10 +221,11 @@ impl RedisService {
         let mut cursor = "0".to_owned();
         loop {
             let scan = ["SCAN", &cursor, "MATCH", &pattern, "COUNT", &count];
-            let (next, keys): (String, Vec<Vec<u8>>) = self.ask(connection, &scan).await?;
+            let (next, keys): (String, Vec<Vec<u8>>) =
+                self.server.run_command(connection, &scan).await?;
             for keys in keys.chunks(KEYS_PER_STEP) {
                 let removed = redis::cmd("UNLINK").arg(keys).query_async(connection).await;
-                let _: u64 = removed.map_err(|error| self.refused(&error))?;
+                let _: u64 = removed.map_err(|error| self.server.command_error(&error))?;
             }
             if next == "0" {
                 return Ok(());
@@ -353,18 +234,18 @@ impl RedisService {
         }
     }
 
-    /// A server without a file for its users forgets them when it ends.
-    async fn restore(&self, addon: &NewAddon) -> Result<(), ProvisionError> {
-        let mut connection = self.connect(0).await?;
-        match self.owner(&mut connection, addon).await? {
+    /// Sets the user again: a server without a file for its users loses them at a restart.
+    async fn restore_user(&self, addon: &NewAddon) -> Result<(), ProvisionError> {
+        let mut connection = self.server.connect(0).await?;
+        match self.find_user_owner(&mut connection, addon).await? {
             RedisUserOwner::Nobody => self.set_user(&mut connection, addon).await,
             RedisUserOwner::Ours | RedisUserOwner::NoUsers | RedisUserOwner::Another => Ok(()),
         }
     }
 }
 
-/// What every name of an add-on begins with.
-fn prefix(addon: &NewAddon) -> String {
+/// The prefix of all names of an add-on.
+fn key_prefix(addon: &NewAddon) -> String {
     format!("{}:", addon.name)
 }
 
@@ -372,21 +253,9 @@ fn is_unknown_command(error: &RedisError) -> bool {
     error.to_string().contains("unknown command")
 }
 
-/// All characters of a URL but the unreserved ones of RFC 3986, section 2.3.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
-
-/// A part of a URL.
-fn escaped(text: &str) -> String {
-    utf8_percent_encode(text, RESERVED).to_string()
-}
-
 impl AddonServer for RedisService {
     fn address(&self) -> String {
-        self.reach.to_string()
+        self.server.reach.to_string()
     }
 
     fn create_addon<'a>(
@@ -394,7 +263,7 @@ impl AddonServer for RedisService {
         addon: &'a NewAddon,
         numbers: &'a BTreeSet<u16>,
     ) -> BoxFuture<'a, Result<AddonDetails, ProvisionError>> {
-        self.make(addon, numbers).boxed()
+        self.create_user_or_database(addon, numbers).boxed()
     }
 
     fn destroy_addon<'a>(
@@ -402,7 +271,7 @@ impl AddonServer for RedisService {
         addon: &'a NewAddon,
         made: Option<&'a AddonDetails>,
     ) -> BoxFuture<'a, Result<(), ProvisionError>> {
-        self.remove(addon, made).boxed()
+        self.remove_addon(addon, made).boxed()
     }
 
     fn tend_addon<'a>(
@@ -412,13 +281,14 @@ impl AddonServer for RedisService {
     ) -> BoxFuture<'a, Result<(), ProvisionError>> {
         match made.number {
             Some(_) => async { Ok(()) }.boxed(),
-            None => self.restore(addon).boxed(),
+            None => self.restore_user(addon).boxed(),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::connection::FORM;
     use super::*;
 
     #[test]
@@ -438,6 +308,5 @@ mod tests {
             assert_eq!(refused, error, "{url}");
             assert!(!refused.to_string().contains("hunter2"));
         }
-        assert_eq!(escaped("a:b@é"), "a%3Ab%40%C3%A9");
     }
 }

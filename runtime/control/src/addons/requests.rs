@@ -1,6 +1,6 @@
-//! The handle by which add-ons are asked for.
+//! `AddonsHandle`, the handle for requests about add-ons.
 //!
-//! Owns how long whoever asks waits. Must not know how an attempt is made.
+//! Owns how long a request waits for its result. Must not know how an attempt is made.
 
 use super::attempts::AddonsShared;
 use super::error::{AddonError, ProvisionError};
@@ -18,37 +18,37 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-/// How long whoever asks waits for what comes of it: shorter than clients wait for an answer.
+/// Time limit of a request for the result of an attempt: shorter than the timeout of clients.
 const ANSWER_MAX: Duration = Duration::from_secs(60);
 
-/// How far an add-on is that is to go.
+/// The progress of a removal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AddonRemoval {
     /// The keeper removed the add-on completely.
     Complete,
-    /// Its apps do not have it any more; the rest goes as soon as it can.
+    /// The add-on is detached from all apps. The rest is removed as soon as possible.
     Later,
 }
 
-/// The handle by which add-ons are asked for. A clone leads to the same [`Keeper`].
+/// `AddonsHandle`, the handle for requests about add-ons. Clones lead to the same [`AddonKeeper`].
 #[derive(Clone, Debug)]
 pub struct AddonsHandle(Arc<AddonsShared>);
 
 impl AddonsHandle {
-    /// A handle, and the task that does what is asked for by it.
+    /// Creates a handle and the keeper that executes its requests.
     pub fn new(control: Control, servers: AddonServers) -> (AddonsHandle, AddonKeeper) {
         let shared = Arc::new(AddonsShared::new(control, servers));
         let keeper = AddonKeeper::new(Arc::clone(&shared));
         (AddonsHandle(shared), keeper)
     }
 
-    /// Refuses a service that the operator does not offer.
+    /// Returns an error for a service that the operator does not offer.
     pub fn offers(&self, service: AddonService) -> Result<(), ProvisionError> {
         self.0.servers.get(service).map(drop)
     }
 
-    /// Has an add-on made and attached to its app; returns the release that this made, if there was one before.
-    /// If it fails, nothing is left, or what is left goes as soon as it can.
+    /// Creates an add-on and attaches it to its app. Returns the release that this created, if the app had a
+    /// release before. After a failure nothing is left, or the rest is removed as soon as possible.
     pub async fn create(
         &self,
         asked: NewAddon,
@@ -76,7 +76,7 @@ impl AddonsHandle {
         }
     }
 
-    /// Has an add-on go, with all that is in it.
+    /// Destroys an add-on with all its data.
     pub async fn destroy(&self, addon: &Addon, actor: Actor) -> Result<AddonRemoval, AddonError> {
         self.offers(addon.request.service)?;
         let name = addon.request.name.clone();

@@ -1,6 +1,6 @@
-//! The operator's servers.
+//! The operator's servers for add-ons.
 //!
-//! Owns which services are offered. Must not know how a service is made.
+//! Owns the list of offered services. Must not know how an add-on is created.
 
 use super::backend::AddonServer;
 use super::error::ProvisionError;
@@ -18,25 +18,25 @@ pub struct AddonServers {
 }
 
 impl AddonServers {
-    /// With this PostgreSQL server.
+    /// Adds a PostgreSQL server.
     pub fn with_postgresql(mut self, server: PostgresqlService) -> Self {
         self.all.insert(AddonService::Postgresql, Arc::new(server));
         self
     }
 
-    /// With this Redis server.
+    /// Adds a Redis server.
     pub fn with_redis(mut self, server: RedisService) -> Self {
         self.all.insert(AddonService::Redis, Arc::new(server));
         self
     }
 
-    /// With these memcached servers.
+    /// Adds memcached servers.
     pub fn with_memcached(mut self, servers: MemcachedService) -> Self {
         self.all.insert(AddonService::Memcached, Arc::new(servers));
         self
     }
 
-    /// The services that are offered, and where their servers are.
+    /// The offered services, and the addresses of their servers.
     pub fn offered(&self) -> impl Iterator<Item = (AddonService, String)> {
         let all = self.all.iter();
         all.map(|(service, server)| (*service, server.address()))

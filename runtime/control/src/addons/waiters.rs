@@ -1,6 +1,6 @@
-//! Who waits for an attempt to make or destroy an add-on.
+//! The requests that wait for an attempt to create or destroy an add-on.
 //!
-//! Owns that everybody who waits is told once. Must not know how an attempt is made.
+//! Owns that each waiting request gets one result. Must not know how an attempt is made.
 
 use super::error::ProvisionError;
 use grid::name::{AddonName, Version};
@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use tokio::sync::oneshot;
 
-/// What is waited for.
+/// The state that a request waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum AddonGoal {
     Made,
@@ -17,14 +17,14 @@ pub(super) enum AddonGoal {
 
 pub(super) type AddonOutcome = Result<Option<Version>, ProvisionError>;
 
-/// Those who wait, by add-on and by what they wait for.
+/// The waiting requests, by add-on and by the state that they wait for.
 #[derive(Debug, Default)]
 pub(super) struct AddonWaiters(
     Mutex<BTreeMap<(AddonName, AddonGoal), Vec<oneshot::Sender<AddonOutcome>>>>,
 );
 
 impl AddonWaiters {
-    /// What comes of the next attempt.
+    /// Registers a waiter for the outcome of the next attempt.
     pub(super) fn wait_for(
         &self,
         addon: &AddonName,
@@ -38,7 +38,7 @@ impl AddonWaiters {
         answered
     }
 
-    /// One waits no more for what was not begun; others may.
+    /// Removes one waiter whose change was not made. Other waiters stay.
     pub(super) fn forget(
         &self,
         addon: &AddonName,

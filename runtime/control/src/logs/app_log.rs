@@ -1,6 +1,6 @@
-//! The log of one app while the server runs.
+//! The log of one app in memory.
 //!
-//! Owns its lines in memory, and those that wait for its file. Must not know the logs of other apps.
+//! Owns the app's ring of lines, and the lines that are queued for its file. Must not know the logs of other apps.
 
 use super::ring::LogRing;
 use super::text_form::AppLogLineWriter;
@@ -16,11 +16,11 @@ pub(super) struct AppLog {
     pub(super) news: Notify,
     pub(super) tails: AtomicUsize,
     pub(super) closed: AtomicBool,
-    /// How many lines there had been in all logs when its last one came.
+    /// The number of the app's last line, counted over all logs.
     pub(super) touched: AtomicU64,
 }
 
-/// Lines of one app, as they go to its file.
+/// Lines of one app that are queued for its file.
 #[derive(Debug, Default)]
 pub(super) struct UnwrittenLines {
     pub(super) writer: AppLogLineWriter,

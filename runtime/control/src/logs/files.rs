@@ -1,19 +1,21 @@
-//! The apps' logs on the disk, so that they survive a restart.
+//! The logs of apps on the disk, so that lines survive a restart.
 //!
-//! An app's lines are in files `APP.NUMBER.dyno.log`, the newest in the one with the highest number, in the form in which
-//! they are shown. Files are only appended to and removed whole. What a crash left of a line that was half written is
-//! cut off before the next one is written. Nothing is synced: lines of the last seconds before a power cut may be lost.
+//! An app's lines are in files `APP.NUMBER.dyno.log`, in the form in which they are shown. The file with the
+//! highest number has the newest lines. Files are only appended to, and removed as a whole. An incomplete line that
+//! a crash left behind is cut off before the next line is written. Files are not synced: a power cut may lose the
+//! lines of the last seconds.
 //!
-//! | what | bound | beyond |
+//! | what | limit | beyond the limit |
 //! |---|---|---|
-//! | bytes of a file | [`FILE_BYTES_MAX`] | the next one is begun |
-//! | files of an app | [`FILES_OF_APP_MAX`] | the oldest goes |
-//! | bytes and files of all apps | [`DISK_BYTES_MAX`], [`DISK_FILES_MAX`] | those go that were written least recently |
+//! | bytes of a file | [`FILE_BYTES_MAX`] | the next file is started |
+//! | files of an app | [`FILES_OF_APP_MAX`] | the oldest file is removed |
+//! | bytes and files of all apps | [`DISK_BYTES_MAX`], [`DISK_FILES_MAX`] | the files written least recently are removed |
 //! | files that are open | [`OPEN_MAX`] | all are closed |
 //!
-//! A disk that takes no more loses lines, which are counted, and told in the file once it takes some again (L10).
+//! While the disk is full, lines are dropped and counted. A notice with their number is written once the disk
+//! accepts lines again (L10).
 //!
-//! Owns the files. Must not know who reads the lines.
+//! Owns the files. Must not know the readers of lines.
 
 mod app_files;
 mod disk;
@@ -27,7 +29,7 @@ pub use limits::{DISK_BYTES_MAX, DISK_FILES_MAX, FILE_BYTES_MAX, FILES_OF_APP_MA
 use super::line::AppLogLine;
 use super::text_form;
 use disk::LogDisk;
-use folder::{path, read_lines};
+use folder::{log_file_path, read_lines};
 use grid::name::AppName;
 use limits::LogFileLimits;
 use parking_lot::Mutex;
@@ -36,13 +38,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Why the files cannot be used.
+/// The reason for which the files cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LogFilesError {
-    /// Another server writes there.
+    /// Another server has locked the folder.
     #[error("another server keeps its logs in {}", .0.display())]
     InUse(PathBuf),
-    /// The folder cannot be made, read or written.
+    /// The folder cannot be created, read or written.
     #[error("cannot keep logs in {}", path.display())]
     Folder {
         /// The folder.
@@ -54,13 +56,13 @@ pub enum LogFilesError {
 }
 
 impl LogFilesError {
-    /// Whether there is no room on the disk.
+    /// Whether the disk is full.
     pub fn is_full(&self) -> bool {
         matches!(self, LogFilesError::Folder { source, .. } if source.kind() == io::ErrorKind::StorageFull)
     }
 }
 
-/// The folder of all files. One process writes it at a time.
+/// The folder of log files. One process at a time may write to it.
 #[derive(Debug)]
 pub struct LogFiles {
     root: PathBuf,
@@ -69,7 +71,7 @@ pub struct LogFiles {
 }
 
 impl LogFiles {
-    /// Opens the folder, which is made if it is not there.
+    /// Opens the folder, and creates it if it does not exist.
     pub fn open(root: &Path) -> Result<LogFiles, LogFilesError> {
         LogFiles::open_with(root, LogFileLimits::default())
     }
@@ -79,14 +81,14 @@ impl LogFiles {
             path: root.to_owned(),
             source,
         };
-        let lock = folder::lock(root).map_err(failed)?;
+        let lock = folder::lock_folder(root).map_err(failed)?;
         let lock = lock.ok_or_else(|| LogFilesError::InUse(root.to_owned()))?;
         let mut state = LogDisk {
             bounds,
             ..LogDisk::default()
         };
-        for found in folder::list(root).map_err(failed)? {
-            state.take(found);
+        for found in folder::list_log_files(root).map_err(failed)? {
+            state.add_found_file(found);
         }
         Ok(LogFiles {
             root: root.to_owned(),
@@ -95,13 +97,19 @@ impl LogFiles {
         })
     }
 
-    /// Whether there is something of an app.
-    pub(super) fn has(&self, app: &AppName) -> bool {
+    /// Whether an app has files.
+    pub(super) fn has_files(&self, app: &AppName) -> bool {
         self.state.lock().apps.contains_key(app)
     }
 
-    /// The last lines of an app, the oldest first: those of its newest files until there are `lines` or `bytes`.
-    pub(super) fn read(&self, app: &AppName, lines: usize, bytes: usize) -> Vec<AppLogLine> {
+    /// The last lines of an app, oldest first: whole files, from the newest backwards, until there are `lines`
+    /// lines or `bytes` bytes.
+    pub(super) fn read_last_lines(
+        &self,
+        app: &AppName,
+        lines: usize,
+        bytes: usize,
+    ) -> Vec<AppLogLine> {
         let numbers: Vec<u64> = match self.state.lock().apps.get(app) {
             Some(files) => files.files.iter().map(|file| file.number).collect(),
             None => Vec::new(),
@@ -111,19 +119,20 @@ impl LogFiles {
             if read.len() >= lines || came >= bytes {
                 break;
             }
-            // One that was removed meanwhile, or cannot be read, has no lines.
-            let text = read_lines(&path(&self.root, app, number)).unwrap_or_default();
+            // A file that was removed meanwhile, or cannot be read, counts as empty.
+            let text = read_lines(&log_file_path(&self.root, app, number)).unwrap_or_default();
             came += text.len();
-            let mut older: Vec<AppLogLine> = text.lines().filter_map(text_form::parse).collect();
+            let mut older: Vec<AppLogLine> =
+                text.lines().filter_map(text_form::parse_line).collect();
             older.append(&mut read);
             read = older;
         }
         read
     }
 
-    /// Appends lines, whole ones with their ends. They are dropped if the app is gone, and counted if the disk refuses
-    /// them.
-    pub(super) fn append(&self, app: &AppName, bytes: &[u8], lines: u64) -> io::Result<()> {
+    /// Appends whole lines with line ends. Lines of a destroyed app are dropped. Lines that cannot be written are
+    /// counted as lost.
+    pub(super) fn append_lines(&self, app: &AppName, bytes: &[u8], lines: u64) -> io::Result<()> {
         let mut state = self.state.lock();
         if state.gone.contains(app) || bytes.is_empty() {
             return Ok(());
@@ -131,7 +140,7 @@ impl LogFiles {
         let resting = state.retry_at.is_some_and(|at| Instant::now() < at);
         let done = match resting {
             true => Err(io::Error::from(io::ErrorKind::StorageFull)),
-            false => state.append(&self.root, app, bytes),
+            false => state.append_lines(&self.root, app, bytes),
         };
         if done.is_ok() {
             state.retry_at = None;
@@ -144,26 +153,26 @@ impl LogFiles {
         done
     }
 
-    /// Removes the files of an app that is gone. What still comes of it is not written.
-    pub(super) fn forget(&self, app: &AppName) {
+    /// Removes the files of a destroyed app. Late lines of the app are not written.
+    pub(super) fn forget_app(&self, app: &AppName) {
         let mut state = self.state.lock();
-        state.remove(&self.root, app);
+        state.remove_app(&self.root, app);
         state.gone.insert(app.clone());
     }
 
-    /// Writes lines of this app again: there is a new one of that name.
-    pub(super) fn begin(&self, app: &AppName) {
+    /// Starts the files of a new app with this name.
+    pub(super) fn start_app(&self, app: &AppName) {
         let mut state = self.state.lock();
-        state.remove(&self.root, app);
+        state.remove_app(&self.root, app);
         state.gone.remove(app);
     }
 
-    /// Removes the files of all other apps.
-    pub(super) fn retain(&self, wanted: impl Fn(&AppName) -> bool) {
+    /// Removes the files of all apps for which `wanted` returns false.
+    pub(super) fn retain_apps(&self, wanted: impl Fn(&AppName) -> bool) {
         let mut state = self.state.lock();
         let others = state.apps.keys().filter(|app| !wanted(app)).cloned();
         for app in others.collect::<Vec<_>>() {
-            state.remove(&self.root, &app);
+            state.remove_app(&self.root, &app);
         }
     }
 }

@@ -1,40 +1,40 @@
-//! Which lines of a log a reader wants.
+//! Filters for the readers of logs.
 //!
-//! Owns how a line's source matches. Must not know where lines are kept.
+//! Owns the match of a line's source. Must not know where lines are stored.
 
 use super::line::AppLogSource;
 use grid::name::{DynoId, ProcessType};
 
-/// The half of the sources that a reader wants.
+/// One half of the sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogSide {
-    /// What the app prints.
+    /// Lines that the app prints.
     App,
-    /// What the platform says: about dynos, requests and commands.
+    /// Lines of the platform: about dynos, requests and commands.
     Dyno,
 }
 
-/// The dynos that a reader wants.
+/// A selection of dynos.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DynoSelector {
-    /// One place of the formation, `web.1`.
+    /// One dyno, such as `web.1`.
     Dyno(DynoId),
-    /// All of one process type, `web`.
+    /// All dynos of one process type, such as `web`.
     Process(ProcessType),
 }
 
-/// Which lines a reader wants; the default is all.
+/// A filter for lines. The default accepts all lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogFilter {
-    /// Only lines of this side.
+    /// Accept only lines of this half of the sources.
     pub side: Option<LogSide>,
-    /// Only lines from or about these dynos.
+    /// Accept only lines from or about these dynos.
     pub which: Option<DynoSelector>,
 }
 
 impl LogFilter {
-    /// Whether a line from this source is wanted.
-    pub fn takes(&self, source: &AppLogSource) -> bool {
+    /// Whether the filter accepts lines of this source.
+    pub fn accepts(&self, source: &AppLogSource) -> bool {
         let side = match self.side {
             None => true,
             Some(side) => matches!(source, AppLogSource::App(_)) == (side == LogSide::App),

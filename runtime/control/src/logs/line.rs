@@ -1,16 +1,16 @@
 //! One line of an app's log.
 //!
-//! Owns the documented form, `TIMESTAMP SOURCE[DYNO]: TEXT`. Must not know where lines are kept.
+//! Owns the documented form, `TIMESTAMP SOURCE[DYNO]: TEXT`. Must not know where lines are stored.
 
 use crate::log_event::{EventSource, LogEvent};
 use grid::name::DynoId;
 use std::fmt;
 use std::time::SystemTime;
 
-/// Longest text that is kept, in bytes: a guest's line of 10,000 bytes, escaped.
+/// Maximum length of a text in bytes: enough for a guest's line of 10,000 bytes after escaping.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
 
-/// Who says a line.
+/// The source of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AppLogSource {
     /// The app itself: `app[web.1]`.
@@ -47,17 +47,17 @@ impl fmt::Display for AppLogSource {
 /// One line of an app's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppLogLine {
-    /// When it was said, by the wall clock.
+    /// Time of the line, by the wall clock.
     pub at: SystemTime,
-    /// Who says it.
+    /// The source.
     pub source: AppLogSource,
-    /// What is said; printable, without an end of line.
+    /// The text: printable, without a line end.
     pub text: String,
 }
 
 impl AppLogLine {
-    /// The line for what the control plane did, said at this time.
-    pub fn of_event(event: LogEvent, at: SystemTime) -> Self {
+    /// The line for an event of the control plane.
+    pub fn from_event(event: LogEvent, at: SystemTime) -> Self {
         let source = match event.source {
             EventSource::Api => AppLogSource::Api,
             EventSource::Dyno(dyno) => AppLogSource::Dyno(dyno),
@@ -69,14 +69,15 @@ impl AppLogLine {
         }
     }
 
-    /// Cuts what is too long, and escapes what could pose as another line or steer a terminal.
-    pub(super) fn cleaned(mut self) -> Self {
+    /// Cuts a text that is too long, and escapes characters that could imitate another line or control a terminal.
+    pub(super) fn escape_controls(mut self) -> Self {
         if self.text.len() > LINE_BYTES_MAX {
             self.text
                 .truncate(self.text.floor_char_boundary(LINE_BYTES_MAX));
         }
         let hostile = |c: char| c != '\t' && grid::text::is_control(c);
-        // By bytes first, since nearly every line is harmless: C0, DEL, and what C1 and bidirectional controls begin with.
+        // A quick check by bytes first, since nearly all lines are harmless: C0 controls, DEL, and the first bytes
+        // of C1 and bidirectional controls in UTF-8.
         let suspect =
             |byte: u8| (byte < b' ' && byte != b'\t') || matches!(byte, 0x7f | 0xc2 | 0xd8 | 0xe2);
         if self.text.bytes().any(suspect) {

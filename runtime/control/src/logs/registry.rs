@@ -1,7 +1,7 @@
-//! The logs of all apps: lines in memory, readers, and what waits to be written to files.
+//! The logs of all apps: lines in memory, readers, and lines that are queued for files.
 //!
-//! Owns the bounds over all apps, and when an app's log begins and ends. Must not know who writes lines, nor what shows
-//! them.
+//! Owns the limits over all apps, and when an app's log is created and closed. Must not know the writers of lines,
+//! nor how lines are shown.
 
 use super::app_log::{AppLog, UnwrittenLines};
 use super::files::LogFiles;
@@ -14,74 +14,74 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// Readers of one app at a time.
+/// Maximum number of readers of one app's log.
 pub const TAILS_OF_APP_MAX: usize = 100;
-/// Readers at a time.
+/// Maximum number of readers of all logs.
 pub const TAILS_MAX: usize = 1_000;
-/// Bytes of all apps' lines; with more, large logs are cut down as they grow.
+/// Maximum size in bytes of all apps' lines in memory. Above this, each log is cut to [`SHARE_BYTES`] when it gets
+/// its next line.
 pub const ALL_BYTES_MAX: usize = 256 * 1024 * 1024;
-/// What an app may always keep, in bytes.
+/// Size in bytes that every app's log may always have.
 pub const SHARE_BYTES: usize = 64 * 1024;
-/// Apps whose lines are kept.
+/// Maximum number of apps with lines in memory.
 pub const APPS_MAX: usize = 10_000;
-/// Bytes of an app's lines that wait to be written to its file; with more they are written at once.
+/// Maximum size in bytes of an app's queued lines. Above this, queued lines are written at once.
 const UNWRITTEN_BYTES_MAX: usize = 256 * 1024;
 
 #[derive(Debug, Default)]
 pub(super) struct LogRegistry {
-    /// Apps that have lines or readers.
+    /// The apps that have lines or readers.
     pub(super) apps: RwLock<BTreeMap<AppName, Arc<AppLog>>>,
     pub(super) tails: AtomicUsize,
     pub(super) bytes: AtomicUsize,
     pub(super) lines: AtomicU64,
     pub(super) files: Option<LogFiles>,
-    /// Apps with lines that are not in their files yet.
+    /// The apps with queued lines.
     pub(super) unwritten: Mutex<Vec<(AppName, Arc<AppLog>)>>,
 }
 
-/// Why a log cannot be read just now.
+/// The reason for which a log cannot be read now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LogTailError {
-    /// This app has enough readers.
+    /// This app's log has the maximum number of readers.
     #[error("{TAILS_OF_APP_MAX} readers follow this app's log already: end one of them first")]
     OfApp,
-    /// There are enough readers.
+    /// The server has the maximum number of readers.
     #[error("{TAILS_MAX} readers follow logs on this server already: try again later")]
     OfAll,
 }
 
 impl LogRegistry {
-    /// The lines that are in these files, which further ones are written to.
-    pub(super) fn kept_in(files: LogFiles) -> Self {
+    /// Logs that start with the lines of these files, and write further lines to them.
+    pub(super) fn with_files(files: LogFiles) -> Self {
         LogRegistry {
             files: Some(files),
             ..LogRegistry::default()
         }
     }
 
-    /// Adds a line to an app's log, and writes lines to files if too many wait.
-    pub(super) fn push(&self, app: &AppName, line: AppLogLine) {
+    /// Appends a line to an app's log, and writes queued lines to files if there are too many.
+    pub(super) fn append_line(&self, app: &AppName, line: AppLogLine) {
         loop {
-            // With the lock, so that the log is not thrown away while it gets its line.
+            // The read lock is held until the line is appended, so that the log is not dropped meanwhile.
             let apps = self.apps.read();
             if let Some(log) = apps.get(app) {
-                let waits = self.files.is_some() && self.push_to_file(app, log, &line);
-                self.push_to(log, line);
+                let waits = self.files.is_some() && self.queue_for_file(app, log, &line);
+                self.append_to_ring(log, line);
                 drop(apps);
                 if waits {
-                    // What stands in the way is told by the next one.
-                    let _ = self.flush();
+                    // The next regular write returns the error, if it persists.
+                    let _ = self.write_queued_lines();
                 }
                 return;
             }
             drop(apps);
-            self.make(app);
+            self.create_app_log(app);
         }
     }
 
-    /// Has a line written to the app's file with the next ones that are. Says whether so many wait that they are to be
-    /// written now.
-    fn push_to_file(&self, app: &AppName, log: &Arc<AppLog>, line: &AppLogLine) -> bool {
+    /// Queues a line for the app's file. Returns whether the queue is so large that it should be written now.
+    fn queue_for_file(&self, app: &AppName, log: &Arc<AppLog>, line: &AppLogLine) -> bool {
         let mut unwritten = log.unwritten.lock();
         let UnwrittenLines {
             writer,
@@ -91,35 +91,37 @@ impl LogRegistry {
         if *lines == 0 {
             self.unwritten.lock().push((app.clone(), Arc::clone(log)));
         }
-        writer.write(bytes, line);
+        writer.write_line(bytes, line);
         *lines += 1;
         bytes.len() > UNWRITTEN_BYTES_MAX
     }
 
-    /// Writes lines to the files, all that came before this call. Says what stood in the way; the lines of that app are
-    /// counted as lost then. Blocks for as long as the disk does.
-    pub(super) fn flush(&self) -> io::Result<()> {
+    /// Writes all queued lines to the files. After an error the queued lines of the affected app are dropped and
+    /// counted as lost. Blocks on the disk.
+    pub(super) fn write_queued_lines(&self) -> io::Result<()> {
         let apps = std::mem::take(&mut *self.unwritten.lock());
         let mut done = Ok(());
         for (app, log) in apps {
-            done = self.write_out(&app, &mut log.unwritten.lock()).and(done);
+            done = self
+                .write_app_lines(&app, &mut log.unwritten.lock())
+                .and(done);
         }
         done
     }
 
-    fn write_out(&self, app: &AppName, unwritten: &mut UnwrittenLines) -> io::Result<()> {
+    fn write_app_lines(&self, app: &AppName, unwritten: &mut UnwrittenLines) -> io::Result<()> {
         let lines = std::mem::take(&mut unwritten.lines);
         let done = match &self.files {
-            Some(files) => files.append(app, &unwritten.bytes, lines),
+            Some(files) => files.append_lines(app, &unwritten.bytes, lines),
             None => Ok(()),
         };
         unwritten.bytes.clear();
-        // One that was large once does not stay so.
+        // Gives memory back after a large batch.
         unwritten.bytes.shrink_to(UNWRITTEN_BYTES_MAX / 16);
         done
     }
 
-    fn push_to(&self, log: &AppLog, line: AppLogLine) {
+    fn append_to_ring(&self, log: &AppLog, line: AppLogLine) {
         let number = self.lines.fetch_add(1, Ordering::Relaxed);
         log.touched.store(number, Ordering::Relaxed);
         let most = match self.bytes.load(Ordering::Relaxed) {
@@ -128,7 +130,7 @@ impl LogRegistry {
         };
         let mut ring = log.ring.lock();
         let before = ring.bytes();
-        ring.push(line, most);
+        ring.push_line(line, most);
         let after = ring.bytes();
         drop(ring);
         self.bytes.fetch_add(after, Ordering::Relaxed);
@@ -136,25 +138,31 @@ impl LogRegistry {
         log.news.notify_waiters();
     }
 
-    /// Counts a reader of an app's log in. A log that does not exist is made for one that waits for lines.
-    pub(super) fn enter(&self, app: &AppName, follows: bool) -> Result<Arc<AppLog>, LogTailError> {
-        // Before anything is made for a reader that is refused.
+    /// Registers a reader of an app's log. Creates a missing log for a reader that follows it.
+    pub(super) fn add_reader(
+        &self,
+        app: &AppName,
+        follows: bool,
+    ) -> Result<Arc<AppLog>, LogTailError> {
+        // Checked first, so that no log is created for a reader that is refused.
         if self.tails() >= TAILS_MAX {
             return Err(LogTailError::OfAll);
         }
         loop {
             let apps = self.apps.read();
             match apps.get(app) {
-                Some(log) => return self.count_in(log),
-                None if !follows && !self.has_file(app) => return self.count_in(&Arc::default()),
+                Some(log) => return self.count_reader(log),
+                None if !follows && !self.has_file(app) => {
+                    return self.count_reader(&Arc::default());
+                }
                 None => {}
             }
             drop(apps);
-            self.make(app);
+            self.create_app_log(app);
         }
     }
 
-    fn count_in(&self, log: &Arc<AppLog>) -> Result<Arc<AppLog>, LogTailError> {
+    fn count_reader(&self, log: &Arc<AppLog>) -> Result<Arc<AppLog>, LogTailError> {
         let take = |count: &AtomicUsize, most: usize| {
             let one_more = |count| (count < most).then_some(count + 1);
             count.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more)
@@ -167,8 +175,8 @@ impl LogRegistry {
         Ok(Arc::clone(log))
     }
 
-    /// Counts a reader off. A log that nobody wrote to and nobody reads costs nothing.
-    pub(super) fn leave(&self, app: &AppName, log: &Arc<AppLog>) {
+    /// Removes a reader. An empty log without readers is dropped.
+    pub(super) fn remove_reader(&self, app: &AppName, log: &Arc<AppLog>) {
         self.tails.fetch_sub(1, Ordering::AcqRel);
         if log.tails.fetch_sub(1, Ordering::AcqRel) > 1 || !log.ring.lock().is_empty() {
             return;
@@ -181,31 +189,31 @@ impl LogRegistry {
     }
 
     /// Drops an app's lines and ends its readers.
-    pub(super) fn drop_lines(&self, app: &AppName) {
+    pub(super) fn drop_app_log(&self, app: &AppName) {
         let log = self.apps.write().remove(app);
         if let Some(log) = log {
             let mut unwritten = log.unwritten.lock();
             unwritten.bytes.clear();
             unwritten.lines = 0;
             drop(unwritten);
-            self.close(&log);
+            self.close_app_log(&log);
         }
     }
 
     fn has_file(&self, app: &AppName) -> bool {
         let files = self.files.as_ref();
-        files.is_some_and(|files| files.has(app))
+        files.is_some_and(|files| files.has_files(app))
     }
 
-    /// Readers at present.
+    /// The current number of readers.
     pub(super) fn tails(&self) -> usize {
         self.tails.load(Ordering::Acquire)
     }
 
-    /// Makes a log for an app that has none.
-    fn make(&self, app: &AppName) {
-        // Before the lock: the disk may be slow, and nobody else waits for it.
-        let log = self.read_from_files(app);
+    /// Creates a log for an app without one.
+    fn create_app_log(&self, app: &AppName) {
+        // Read before the lock is taken: the disk may be slow, and must not delay others.
+        let log = self.read_app_log(app);
         let mut apps = self.apps.write();
         if apps.contains_key(app) {
             return;
@@ -217,7 +225,7 @@ impl LogRegistry {
                 .min_by_key(|(_, log)| log.touched.load(Ordering::Relaxed))
                 .map(|(app, _)| app.clone());
             if let Some(log) = silent.and_then(|app| apps.remove(&app)) {
-                self.close(&log);
+                self.close_app_log(&log);
             }
         }
         let bytes = log.ring.lock().bytes();
@@ -225,12 +233,12 @@ impl LogRegistry {
         apps.insert(app.clone(), log);
     }
 
-    /// A log that begins with the last lines of the app's files.
-    fn read_from_files(&self, app: &AppName) -> Arc<AppLog> {
+    /// Creates a log that starts with the last lines of the app's files.
+    fn read_app_log(&self, app: &AppName) -> Arc<AppLog> {
         let mut ring = LogRing::default();
         if let Some(files) = &self.files {
-            for line in files.read(app, LINES_MAX, BYTES_MAX) {
-                ring.push(line, BYTES_MAX);
+            for line in files.read_last_lines(app, LINES_MAX, BYTES_MAX) {
+                ring.push_line(line, BYTES_MAX);
             }
         }
         Arc::new(AppLog {
@@ -239,8 +247,8 @@ impl LogRegistry {
         })
     }
 
-    /// Ends the readers of a log that is no longer among the apps'.
-    fn close(&self, log: &AppLog) {
+    /// Ends the readers of a log that was removed from the list.
+    fn close_app_log(&self, log: &AppLog) {
         log.closed.store(true, Ordering::Release);
         let bytes = std::mem::take(&mut *log.ring.lock()).bytes();
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);

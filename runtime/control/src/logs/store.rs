@@ -1,6 +1,6 @@
-//! The handle to the logs of all apps.
+//! `AppLogs`, the handle to the logs of all apps.
 //!
-//! Owns what others may do with logs. Must not know how lines are kept.
+//! Owns the public operations on logs. Must not know how lines are stored.
 
 use super::files::LogFiles;
 use super::filter::LogFilter;
@@ -12,42 +12,42 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// The logs of all apps. Clones lead to the same ones.
+/// The logs of all apps. Clones share the same logs.
 #[derive(Clone, Debug, Default)]
 pub struct AppLogs(pub(super) Arc<LogRegistry>);
 
 impl AppLogs {
-    /// No lines yet.
+    /// Empty logs in memory, without files.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The lines that are in these files, which further ones are written to.
-    pub fn kept_in(files: LogFiles) -> Self {
-        AppLogs(Arc::new(LogRegistry::kept_in(files)))
+    /// Logs that start with the lines of these files, and write further lines to them.
+    pub fn with_files(files: LogFiles) -> Self {
+        AppLogs(Arc::new(LogRegistry::with_files(files)))
     }
 
-    /// Adds a line to an app's log. Never waits for a reader. What could pose as another line, or steer a
-    /// terminal, is escaped.
-    pub fn push(&self, app: &AppName, line: AppLogLine) {
-        self.0.push(app, line.cleaned());
+    /// Appends a line to an app's log. Never waits for a reader. Characters that could imitate another line or
+    /// control a terminal are escaped.
+    pub fn append_line(&self, app: &AppName, line: AppLogLine) {
+        self.0.append_line(app, line.escape_controls());
     }
 
-    /// Writes lines to the files, all that came before this call. Says what stood in the way; the lines of that app are
-    /// counted as lost then. Blocks for as long as the disk does.
-    pub fn flush(&self) -> io::Result<()> {
-        self.0.flush()
+    /// Writes all queued lines to the files. After an error the queued lines of the affected app are dropped and
+    /// counted as lost. Blocks on the disk.
+    pub fn write_queued_lines(&self) -> io::Result<()> {
+        self.0.write_queued_lines()
     }
 
-    /// Reads an app's log: its last `n` lines that the filter takes, and those that follow.
-    pub fn tail(
+    /// Opens a reader of an app's log: the last `n` lines that the filter accepts, and the lines that follow.
+    pub fn open_tail(
         &self,
         app: &AppName,
         filter: LogFilter,
         n: usize,
         follow: Follow,
     ) -> Result<LogTail, LogTailError> {
-        let log = self.0.enter(app, follow == Follow::Yes)?;
+        let log = self.0.add_reader(app, follow == Follow::Yes)?;
         let registry = Arc::clone(&self.0);
         Ok(LogTail::new(
             registry,
@@ -58,41 +58,42 @@ impl AppLogs {
         ))
     }
 
-    /// Drops an app's lines and ends its readers: it was destroyed. What still comes of it goes to no file.
-    pub fn forget(&self, app: &AppName) {
-        self.0.drop_lines(app);
+    /// Drops the log of a destroyed app and ends its readers. Late lines of the app are not written to files.
+    pub fn forget_app(&self, app: &AppName) {
+        self.0.drop_app_log(app);
         if let Some(files) = &self.0.files {
-            files.forget(app);
+            files.forget_app(app);
         }
     }
 
-    /// Begins the log of an app that is made. An earlier app of this name may have been another's.
-    pub fn begin(&self, app: &AppName) {
-        self.0.drop_lines(app);
+    /// Starts the log of a new app. Drops lines of an earlier app with this name, which may have belonged to
+    /// another user.
+    pub fn start_app(&self, app: &AppName) {
+        self.0.drop_app_log(app);
         if let Some(files) = &self.0.files {
-            files.begin(app);
+            files.start_app(app);
         }
     }
 
-    /// Removes the files of all apps but these.
+    /// Removes the files of all apps for which `wanted` returns false.
     pub fn retain_files(&self, wanted: impl Fn(&AppName) -> bool) {
         if let Some(files) = &self.0.files {
-            files.retain(wanted);
+            files.retain_apps(wanted);
         }
     }
 
-    /// Readers at present.
-    pub fn tails(&self) -> usize {
+    /// The current number of readers.
+    pub fn reader_count(&self) -> usize {
         self.0.tails()
     }
 
-    /// Bytes that all lines take.
-    pub fn bytes(&self) -> usize {
+    /// The size in bytes of all lines in memory.
+    pub fn total_bytes(&self) -> usize {
         self.0.bytes.load(Ordering::Relaxed)
     }
 
-    /// Lines that ever came.
-    pub fn lines(&self) -> u64 {
+    /// The number of lines since the start of the server.
+    pub fn total_lines(&self) -> u64 {
         self.0.lines.load(Ordering::Relaxed)
     }
 }

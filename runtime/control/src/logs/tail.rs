@@ -1,6 +1,7 @@
-//! One reader of an app's log.
+//! A reader of an app's log.
 //!
-//! Owns how far it has read, and how it learns of lines that it was too slow for. Must not know HTTP.
+//! Owns the reader's position, and the notice about lines that were dropped before it could read them. Must not
+//! know HTTP.
 
 use super::app_log::AppLog;
 use super::filter::LogFilter;
@@ -12,29 +13,29 @@ use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
 
-/// Lines that are taken out of the ring at once.
+/// Maximum number of lines per read of the ring.
 const BATCH_LEN_MAX: usize = 256;
 
-/// Whether a reader waits for lines to come.
+/// Whether a reader waits for new lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Follow {
-    /// It ends with the lines that are there.
+    /// The reader ends after the existing lines.
     No,
-    /// It goes on until it is dropped, or the app is forgotten.
+    /// The reader continues until it is dropped or the app is destroyed.
     Yes,
 }
 
-/// A reader. It has no buffer that fills up: it reads where the app's lines are kept, and whoever is slower
-/// than those change learns how many it missed.
+/// A reader of an app's log. It has no queue of its own but reads from the app's ring, so a slow reader misses
+/// lines and gets a notice with their number.
 #[derive(Debug)]
 pub struct LogTail {
     registry: Arc<LogRegistry>,
     app: AppName,
     log: Arc<AppLog>,
     filter: LogFilter,
-    /// The number of the next line to be read.
+    /// The number of the next line to read.
     next: u64,
-    /// The number at which it ends, if it does not follow.
+    /// The number at which the reader ends, unless it follows the log.
     until: Option<u64>,
     batch: VecDeque<Arc<AppLogLine>>,
 }
@@ -49,7 +50,7 @@ impl LogTail {
     ) -> Self {
         let (next, end) = {
             let ring = log.ring.lock();
-            (ring.last(n, &filter), ring.end())
+            (ring.start_of_last(n, &filter), ring.end_number())
         };
         LogTail {
             registry,
@@ -62,14 +63,14 @@ impl LogTail {
         }
     }
 
-    /// The next line; none when it ends.
-    pub async fn next(&mut self) -> Option<Arc<AppLogLine>> {
+    /// Waits for the next line; `None` at the end.
+    pub async fn next_line(&mut self) -> Option<Arc<AppLogLine>> {
         loop {
             let log = Arc::clone(&self.log);
             let mut news = pin!(log.news.notified());
-            // From here on no line is missed, though it comes before this waits.
+            // Registers for wake-ups before the check, so that a line between the check and the wait is not missed.
             news.as_mut().enable();
-            if let Some(line) = self.ready() {
+            if let Some(line) = self.next_ready_line() {
                 return Some(line);
             }
             if self.until.is_some() || self.log.is_closed() {
@@ -79,33 +80,33 @@ impl LogTail {
         }
     }
 
-    /// The next line, if there is one already.
-    pub fn ready(&mut self) -> Option<Arc<AppLogLine>> {
+    /// The next line, if it exists already.
+    pub fn next_ready_line(&mut self) -> Option<Arc<AppLogLine>> {
         if self.batch.is_empty() {
-            self.fill();
+            self.read_batch();
         }
         self.batch.pop_front()
     }
 
-    fn fill(&mut self) {
+    fn read_batch(&mut self) {
         let ring = self.log.ring.lock();
         let end = self.until.unwrap_or(u64::MAX);
-        let missed = ring.first().min(end).saturating_sub(self.next);
+        let missed = ring.first_number().min(end).saturating_sub(self.next);
         if missed > 0 {
             self.next += missed;
             self.batch
-                .extend(ring.from(self.next).next().map(|(_, line)| {
+                .extend(ring.lines_from(self.next).next().map(|(_, line)| {
                     let text = format!("{} -> {missed} lines were dropped", Fault::TailOverflow);
                     let (at, source) = (line.at, AppLogSource::Api);
                     Arc::new(AppLogLine { at, source, text })
                 }));
         }
-        for (number, line) in ring.from(self.next) {
+        for (number, line) in ring.lines_from(self.next) {
             if number >= end || self.batch.len() >= BATCH_LEN_MAX {
                 break;
             }
             self.next = number + 1;
-            if self.filter.takes(&line.source) {
+            if self.filter.accepts(&line.source) {
                 self.batch.push_back(Arc::clone(line));
             }
         }
@@ -114,6 +115,6 @@ impl LogTail {
 
 impl Drop for LogTail {
     fn drop(&mut self) {
-        self.registry.leave(&self.app, &self.log);
+        self.registry.remove_reader(&self.app, &self.log);
     }
 }

@@ -24,14 +24,14 @@ fn of_app(dyno: &str, text: impl Into<String>) -> AppLogLine {
 
 async fn texts(mut tail: LogTail) -> Vec<String> {
     let mut texts = Vec::new();
-    while let Some(line) = tail.next().await {
+    while let Some(line) = tail.next_line().await {
         texts.push(line.text.clone());
     }
     texts
 }
 
 async fn read(logs: &AppLogs, filter: LogFilter, n: usize) -> Vec<String> {
-    let tail = logs.tail(&app("hello"), filter, n, Follow::No);
+    let tail = logs.open_tail(&app("hello"), filter, n, Follow::No);
     texts(tail.expect("room for a reader")).await
 }
 
@@ -57,15 +57,15 @@ fn lines_have_the_documented_form() {
 async fn the_last_lines_come_in_order() {
     let logs = AppLogs::new();
     for n in 0..10 {
-        logs.push(&app("hello"), of_app("web.1", n.to_string()));
-        logs.push(&app("other"), of_app("web.1", "not this"));
+        logs.append_line(&app("hello"), of_app("web.1", n.to_string()));
+        logs.append_line(&app("other"), of_app("web.1", "not this"));
     }
     assert_eq!(read(&logs, LogFilter::default(), 3).await, ["7", "8", "9"]);
     assert_eq!(read(&logs, LogFilter::default(), 100).await.len(), 10);
     assert!(read(&logs, LogFilter::default(), 0).await.is_empty());
-    let silent = logs.tail(&app("silent"), LogFilter::default(), 5, Follow::No);
+    let silent = logs.open_tail(&app("silent"), LogFilter::default(), 5, Follow::No);
     assert!(texts(silent.expect("room")).await.is_empty());
-    assert_eq!(logs.tails(), 0);
+    assert_eq!(logs.reader_count(), 0);
 }
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn filters_choose_and_the_number_counts_what_they_take() {
         line(AppLogSource::Router, "r"),
         line(AppLogSource::Api, "i"),
     ] {
-        logs.push(&app("hello"), line);
+        logs.append_line(&app("hello"), line);
     }
     let of = |side, which| LogFilter { side, which };
     let one = Some(DynoSelector::Dyno(web));
@@ -101,49 +101,49 @@ async fn filters_choose_and_the_number_counts_what_they_take() {
 #[tokio::test]
 async fn a_follower_gets_what_comes_and_ends_with_the_app() {
     let logs = AppLogs::new();
-    logs.push(&app("hello"), of_app("web.1", "before"));
-    let tail = logs.tail(&app("hello"), LogFilter::default(), 1, Follow::Yes);
+    logs.append_line(&app("hello"), of_app("web.1", "before"));
+    let tail = logs.open_tail(&app("hello"), LogFilter::default(), 1, Follow::Yes);
     let mut tail = tail.expect("room");
-    assert_eq!(tail.next().await.expect("a line").text, "before");
-    assert!(tail.ready().is_none());
-    let waiting = tokio::spawn(async move { (tail.next().await, tail) });
+    assert_eq!(tail.next_line().await.expect("a line").text, "before");
+    assert!(tail.next_ready_line().is_none());
+    let waiting = tokio::spawn(async move { (tail.next_line().await, tail) });
     tokio::task::yield_now().await;
-    logs.push(&app("hello"), of_app("web.1", "after"));
+    logs.append_line(&app("hello"), of_app("web.1", "after"));
     let (line, mut tail) = waiting.await.expect("no panic");
     assert_eq!(line.expect("a line").text, "after");
-    logs.forget(&app("hello"));
-    assert!(tail.next().await.is_none());
+    logs.forget_app(&app("hello"));
+    assert!(tail.next_line().await.is_none());
     assert!(read(&logs, LogFilter::default(), 9).await.is_empty());
-    assert_eq!(logs.bytes(), 0);
+    assert_eq!(logs.total_bytes(), 0);
 }
 
 #[tokio::test]
 async fn a_slow_reader_learns_how_much_it_missed() {
     let logs = AppLogs::new();
-    let tail = logs.tail(&app("hello"), LogFilter::default(), 0, Follow::Yes);
+    let tail = logs.open_tail(&app("hello"), LogFilter::default(), 0, Follow::Yes);
     let mut tail = tail.expect("room");
     for n in 0..LINES_MAX + 7 {
-        logs.push(&app("hello"), of_app("web.1", n.to_string()));
+        logs.append_line(&app("hello"), of_app("web.1", n.to_string()));
     }
-    let first = tail.next().await.expect("a line");
+    let first = tail.next_line().await.expect("a line");
     assert_eq!(
         first.text,
         "Error L11 (Tail buffer overflow) -> 7 lines were dropped"
     );
     assert_eq!(first.source, AppLogSource::Api);
     for n in 7..LINES_MAX + 7 {
-        assert_eq!(tail.next().await.expect("a line").text, n.to_string());
+        assert_eq!(tail.next_line().await.expect("a line").text, n.to_string());
     }
-    assert!(tail.ready().is_none());
+    assert!(tail.next_ready_line().is_none());
 }
 
 #[tokio::test]
 async fn a_reader_that_does_not_follow_ends_under_a_flood() {
     let logs = AppLogs::new();
-    logs.push(&app("hello"), of_app("web.1", "first"));
-    let tail = logs.tail(&app("hello"), LogFilter::default(), 10, Follow::No);
+    logs.append_line(&app("hello"), of_app("web.1", "first"));
+    let tail = logs.open_tail(&app("hello"), LogFilter::default(), 10, Follow::No);
     for n in 0..100 {
-        logs.push(&app("hello"), of_app("web.1", n.to_string()));
+        logs.append_line(&app("hello"), of_app("web.1", n.to_string()));
     }
     assert_eq!(texts(tail.expect("room")).await, ["first"]);
 }
@@ -152,26 +152,26 @@ async fn a_reader_that_does_not_follow_ends_under_a_flood() {
 fn what_is_kept_of_an_app_is_bounded_in_bytes() {
     let logs = AppLogs::new();
     for _ in 0..2_000 {
-        logs.push(&app("hello"), of_app("web.1", "x".repeat(10_000)));
+        logs.append_line(&app("hello"), of_app("web.1", "x".repeat(10_000)));
     }
-    assert!(logs.bytes() <= BYTES_MAX && logs.bytes() > BYTES_MAX / 2);
+    assert!(logs.total_bytes() <= BYTES_MAX && logs.total_bytes() > BYTES_MAX / 2);
     for _ in 0..2_000 {
-        logs.push(&app("other"), of_app("web.1", ""));
+        logs.append_line(&app("other"), of_app("web.1", ""));
     }
     let small = read_now(&logs, "other");
     assert_eq!(small, LINES_MAX);
 }
 
 fn read_now(logs: &AppLogs, name: &str) -> usize {
-    let tail = logs.tail(&app(name), LogFilter::default(), LINES_MAX, Follow::No);
+    let tail = logs.open_tail(&app(name), LogFilter::default(), LINES_MAX, Follow::No);
     let mut tail = tail.expect("room");
-    std::iter::from_fn(|| tail.ready()).count()
+    std::iter::from_fn(|| tail.next_ready_line()).count()
 }
 
 #[test]
 fn all_apps_together_are_bounded() {
     let logs = AppLogs::new();
-    let push = |name: &str| logs.push(&app(name), of_app("web.1", "x".repeat(10_000)));
+    let push = |name: &str| logs.append_line(&app(name), of_app("web.1", "x".repeat(10_000)));
     (0..200).for_each(|_| push("hello"));
     assert!(read_now(&logs, "hello") > 90);
     // As if other apps had filled what there is.
@@ -179,13 +179,13 @@ fn all_apps_together_are_bounded() {
     (0..20).for_each(|_| push("other"));
     push("hello");
     assert_eq!((read_now(&logs, "hello"), read_now(&logs, "other")), (6, 6));
-    assert!(logs.bytes() - ALL_BYTES_MAX <= 2 * SHARE_BYTES);
+    assert!(logs.total_bytes() - ALL_BYTES_MAX <= 2 * SHARE_BYTES);
 }
 
 #[test]
 fn readers_are_counted_and_leave_nothing() {
     let logs = AppLogs::new();
-    let follow = |name: &str| logs.tail(&app(name), LogFilter::default(), 0, Follow::Yes);
+    let follow = |name: &str| logs.open_tail(&app(name), LogFilter::default(), 0, Follow::Yes);
     let mut tails: Vec<LogTail> = (0..TAILS_OF_APP_MAX)
         .map(|_| follow("hello").expect("room"))
         .collect();
@@ -195,7 +195,7 @@ fn readers_are_counted_and_leave_nothing() {
     }
     assert_eq!(follow("further").err(), Some(LogTailError::OfAll));
     tails.clear();
-    assert_eq!(logs.tails(), 0);
+    assert_eq!(logs.reader_count(), 0);
     assert!(logs.0.apps.read().is_empty(), "silent apps cost nothing");
     assert!(follow("hello").is_ok());
 }
@@ -204,12 +204,12 @@ fn readers_are_counted_and_leave_nothing() {
 async fn no_line_poses_as_another() {
     let logs = AppLogs::new();
     let text = "one\n2026-11-18T11:06:40.123456+00:00 dyno[api]: forged\r\x1b[31m\ttab \u{85}";
-    logs.push(&app("hello"), of_app("web.1", text));
+    logs.append_line(&app("hello"), of_app("web.1", text));
     let lines = read(&logs, LogFilter::default(), 9).await;
     assert_eq!(lines.len(), 1);
     assert!(!lines[0].chars().any(|c| c != '\t' && c.is_control()));
     assert!(lines[0].starts_with("one\\n2026") && lines[0].contains("\\r\\u{1b}[31m\ttab"));
-    logs.push(&app("hello"), of_app("web.1", "ä".repeat(LINE_BYTES_MAX)));
+    logs.append_line(&app("hello"), of_app("web.1", "ä".repeat(LINE_BYTES_MAX)));
     assert_eq!(
         read(&logs, LogFilter::default(), 1).await[0].len(),
         LINE_BYTES_MAX
@@ -221,25 +221,25 @@ fn many_writers_and_readers_lose_nothing() {
     const WRITERS: usize = 4;
     const LINES: usize = 300;
     let logs = AppLogs::new();
-    let tail = logs.tail(&app("hello"), LogFilter::default(), 0, Follow::Yes);
+    let tail = logs.open_tail(&app("hello"), LogFilter::default(), 0, Follow::Yes);
     let mut tail = tail.expect("room");
     std::thread::scope(|scope| {
         for n in 0..WRITERS {
             let logs = &logs;
             scope.spawn(move || {
                 for line in 0..LINES {
-                    logs.push(
+                    logs.append_line(
                         &app("hello"),
                         of_app(&format!("web.{}", n + 1), line.to_string()),
                     );
-                    drop(logs.tail(&app("other"), LogFilter::default(), 0, Follow::Yes));
-                    logs.push(&app("other"), of_app("web.1", "x"));
+                    drop(logs.open_tail(&app("other"), LogFilter::default(), 0, Follow::Yes));
+                    logs.append_line(&app("other"), of_app("web.1", "x"));
                 }
             });
         }
     });
     let mut next = BTreeMap::new();
-    while let Some(line) = tail.ready() {
+    while let Some(line) = tail.next_ready_line() {
         let seen: &mut usize = next.entry(line.source.to_string()).or_default();
         assert_eq!(line.text, seen.to_string());
         *seen += 1;
@@ -259,6 +259,9 @@ fn bidirectional_controls_are_escaped() {
         ('\u{61c}', "\\u{61c}"),
     ] {
         let line = line(AppLogSource::Api, format!("deploy {c}txt.exe – é ع"));
-        assert_eq!(line.cleaned().text, format!("deploy {shown}txt.exe – é ع"));
+        assert_eq!(
+            line.escape_controls().text,
+            format!("deploy {shown}txt.exe – é ع")
+        );
     }
 }

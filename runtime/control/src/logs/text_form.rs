@@ -1,30 +1,30 @@
-//! A line as bytes of a file, and back: the documented form, one line each.
+//! Writes lines to files and parses them: the documented form, one line each.
 //!
-//! Owns that both directions agree. Must not know files.
+//! Owns that writing and parsing agree. Must not know files.
 
 use super::line::{AppLogLine, AppLogSource, timestamp};
 use std::io::Write;
 use std::time::{Duration, SystemTime};
 
-/// Microseconds of a second.
+/// Microseconds per second.
 const MICROS: u64 = 1_000_000;
-/// Characters of `2026-11-21T19:09:12`.
+/// Length of `2026-11-21T19:09:12`.
 const SECOND_CHARS: usize = 19;
-/// The offset of UTC as this form has it.
+/// The UTC offset in this form.
 const OFFSET: &str = "+00:00";
 
-/// Writes lines. Most lines come within the same second as the one before, whose date is kept.
+/// Writes lines. Caches the formatted second, since most lines follow within the same second.
 #[derive(Debug, Default)]
 pub(super) struct AppLogLineWriter {
-    /// Seconds since 1970 of the kept date.
+    /// The cached second, since 1970.
     second: u64,
     /// Empty until the first line.
     date: String,
 }
 
 impl AppLogLineWriter {
-    /// Appends a line and its end.
-    pub(super) fn write(&mut self, out: &mut Vec<u8>, line: &AppLogLine) {
+    /// Appends a line and a line end.
+    pub(super) fn write_line(&mut self, out: &mut Vec<u8>, line: &AppLogLine) {
         let since = line.at.duration_since(SystemTime::UNIX_EPOCH);
         let since = since.unwrap_or(Duration::ZERO);
         if self.second != since.as_secs() || self.date.is_empty() {
@@ -41,28 +41,28 @@ impl AppLogLineWriter {
         }
         out.extend_from_slice(&digits);
         out.extend_from_slice(OFFSET.as_bytes());
-        // A vector takes all.
+        // Writing to a vector cannot fail.
         let _ = write!(out, " {}: ", line.source);
         out.extend_from_slice(line.text.as_bytes());
         out.push(b'\n');
     }
 }
 
-/// The line that became this text; none if it is damaged.
-pub(super) fn parse(text: &str) -> Option<AppLogLine> {
+/// Parses a line; `None` if the text is damaged.
+pub(super) fn parse_line(text: &str) -> Option<AppLogLine> {
     let (at, rest) = text.split_once(' ')?;
     let (source, text) = rest.split_once(": ")?;
     let utc = at.strip_suffix(OFFSET)?;
     let at = humantime::parse_rfc3339(&format!("{utc}Z")).ok()?;
     Some(AppLogLine {
-        at: micros(at),
+        at: truncate_to_micros(at),
         source: parse_source(source)?,
         text: text.to_owned(),
     })
 }
 
-/// A time without what is below a microsecond.
-fn micros(at: SystemTime) -> SystemTime {
+/// Truncates a time to microseconds.
+fn truncate_to_micros(at: SystemTime) -> SystemTime {
     let since = at.duration_since(SystemTime::UNIX_EPOCH);
     let since = since.unwrap_or(Duration::ZERO);
     let micros = since.as_secs() * MICROS + u64::from(since.subsec_micros());
@@ -104,19 +104,19 @@ mod tests {
         ];
         let (mut writer, mut bytes) = (AppLogLineWriter::default(), Vec::new());
         for line in &lines {
-            writer.write(&mut bytes, line);
+            writer.write_line(&mut bytes, line);
         }
         let text = String::from_utf8(bytes).expect("text");
         let expected: Vec<String> = lines.iter().map(ToString::to_string).collect();
         assert_eq!(text.lines().collect::<Vec<_>>(), expected);
-        let read: Vec<AppLogLine> = text.lines().filter_map(parse).collect();
+        let read: Vec<AppLogLine> = text.lines().filter_map(parse_line).collect();
         assert_eq!(read, lines);
     }
 
     #[test]
     fn what_is_damaged_is_no_line() {
         let whole = "2026-11-18T11:06:40.123456+00:00 app[web.1]: hello";
-        assert!(parse(whole).is_some());
+        assert!(parse_line(whole).is_some());
         for damaged in [
             "",
             "\0\0\0\0",
@@ -126,7 +126,7 @@ mod tests {
             &whole.replace("app", "apps"),
             &whole.replace("web.1", "web"),
         ] {
-            assert_eq!(parse(damaged), None, "{damaged:?}");
+            assert_eq!(parse_line(damaged), None, "{damaged:?}");
         }
     }
 }

@@ -1,28 +1,28 @@
-//! What an attached one-off dyno prints, as it travels to its client.
+//! The output of an attached one-off dyno, as sent to its client.
 //!
-//! Owns the form: a byte that says what it is, its length in four bytes, the most significant first, and as many
-//! bytes. Must not know connections.
+//! Owns the format of a frame: one byte for the kind, the length in four bytes with the most significant first, and
+//! that number of bytes. Must not know connections.
 
 use grid::protocol::ProcessExit;
 use std::io::{self, Read};
 
 /// The media type of a stream of frames.
 pub const MEDIA_TYPE: &str = "application/vnd.dyno.frames";
-/// Bytes in one frame.
+/// Maximum number of bytes in the body of a frame.
 pub const BYTES_MAX: usize = 64 * 1024;
-/// Bytes before those of a frame.
+/// Length of a frame's head in bytes.
 pub const HEAD_BYTES: usize = 5;
 
-/// A piece of what comes.
+/// One frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OutputFrame {
-    /// Nothing: the connection lives.
+    /// No content: shows that the connection is alive.
     Alive,
     /// Output.
     Stdout(Vec<u8>),
     /// Errors.
     Stderr(Vec<u8>),
-    /// The last one: how it ended.
+    /// The last frame: the exit status.
     Exit(ProcessExit),
 }
 
@@ -32,7 +32,7 @@ const STDERR: u8 = 2;
 const CODE: u8 = 3;
 const FAILED: u8 = 4;
 
-/// What comes before so many bytes of output, or of errors.
+/// Encodes the head of a frame with this number of bytes of output or errors.
 pub fn encode_head(is_stderr: bool, bytes: usize) -> [u8; HEAD_BYTES] {
     framed(if is_stderr { STDERR } else { STDOUT }, bytes)
 }
@@ -42,12 +42,12 @@ fn framed(kind: u8, bytes: usize) -> [u8; HEAD_BYTES] {
     [kind, a, b, c, d]
 }
 
-/// A frame that says nothing.
+/// Encodes a frame without content.
 pub fn encode_alive() -> Vec<u8> {
     framed(ALIVE, 0).to_vec()
 }
 
-/// The last frame.
+/// Encodes the last frame.
 pub fn encode_exit(exit: &ProcessExit) -> Vec<u8> {
     let (kind, text) = match exit {
         ProcessExit::Code(code) => (CODE, vec![*code]),
@@ -58,7 +58,7 @@ pub fn encode_exit(exit: &ProcessExit) -> Vec<u8> {
     frame
 }
 
-/// The next frame; none if there is nothing any more, as after a connection that was lost between two.
+/// Reads the next frame; `None` at the end of the stream, also if the connection was lost between two frames.
 pub fn read_frame(from: &mut impl Read) -> io::Result<Option<OutputFrame>> {
     let mut head = [0; HEAD_BYTES];
     if from.read(&mut head[..1])? == 0 {

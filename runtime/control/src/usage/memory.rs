@@ -1,6 +1,6 @@
 //! Records of dyno time in memory.
 //!
-//! Owns them as long as the process lives. Must not know who measures, nor prices.
+//! Owns the records until the process ends. Must not know who measures, nor prices.
 
 use super::store::{UsageError, UsageStore};
 use grid::name::{AppName, DynoKey};
@@ -9,19 +9,19 @@ use grid::usage::UsageInterval;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 
-/// Keeps records as long as the process lives.
+/// A store in memory, which is lost when the process ends.
 #[derive(Debug, Default)]
 pub struct MemoryUsageStore(Mutex<BTreeMap<DynoKey, UsageInterval>>);
 
 impl MemoryUsageStore {
-    /// No records yet.
+    /// An empty store.
     pub fn new() -> Self {
         Self::default()
     }
 }
 
 impl UsageStore for MemoryUsageStore {
-    fn record(&self, records: &[UsageInterval]) -> Result<(), UsageError> {
+    fn write_records(&self, records: &[UsageInterval]) -> Result<(), UsageError> {
         let mut all = self.0.lock();
         for record in records {
             let known = all
@@ -34,7 +34,7 @@ impl UsageStore for MemoryUsageStore {
         Ok(())
     }
 
-    fn read(
+    fn read_records(
         &self,
         app: Option<&AppName>,
         since: Time,
@@ -49,7 +49,7 @@ impl UsageStore for MemoryUsageStore {
         Ok(wanted.cloned().collect())
     }
 
-    fn last(&self) -> Result<Time, UsageError> {
+    fn last_end(&self) -> Result<Time, UsageError> {
         Ok(self
             .0
             .lock()
@@ -59,7 +59,7 @@ impl UsageStore for MemoryUsageStore {
             .unwrap_or_default())
     }
 
-    fn forget(&self, before: Time) -> Result<(), UsageError> {
+    fn forget_before(&self, before: Time) -> Result<(), UsageError> {
         self.0.lock().retain(|_, record| record.to >= before);
         Ok(())
     }

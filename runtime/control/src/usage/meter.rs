@@ -1,32 +1,31 @@
-//! Which dynos run since when, and what is not written down yet.
+//! The running dynos with their start times, and the records that are not written yet.
 //!
-//! Owns how changes become intervals. Must not know clocks or stores: time is an argument.
+//! Owns how changes of dynos become intervals. Must not know clocks or stores: time is an argument.
 
 use grid::name::DynoKey;
 use grid::time::Time;
 use grid::usage::UsageInterval;
 use std::collections::BTreeMap;
 
-/// Records of ended runs that wait to be written, at most: with a disk that is full for long, the oldest runs
-/// are given away.
+/// Maximum number of unwritten records of ended runs. If the disk is full for long, the oldest records are dropped.
 const WAITING_MAX: usize = 100_000;
 
-/// What is measured and not yet written to its end.
+/// The measurements that are not completely written yet.
 #[derive(Debug, Default)]
 pub(super) struct RunMeter {
-    /// Dynos that run: their memory in bytes, and since when.
+    /// Running dynos: memory in bytes, and start time.
     running: BTreeMap<DynoKey, (u64, Time)>,
     ended: BTreeMap<DynoKey, UsageInterval>,
 }
 
 impl RunMeter {
-    pub(super) fn up(&mut self, dyno: &DynoKey, memory_bytes: u64, now: Time) {
+    pub(super) fn start_run(&mut self, dyno: &DynoKey, memory_bytes: u64, now: Time) {
         self.running
             .entry(dyno.clone())
             .or_insert((memory_bytes, now));
     }
 
-    pub(super) fn down(&mut self, dyno: &DynoKey, now: Time) {
+    pub(super) fn end_run(&mut self, dyno: &DynoKey, now: Time) {
         let Some(run) = self.running.remove(dyno) else {
             return;
         };
@@ -36,20 +35,21 @@ impl RunMeter {
                 self.ended.remove(&oldest);
             }
         }
-        self.ended.insert(dyno.clone(), interval(dyno, run, now));
+        self.ended
+            .insert(dyno.clone(), new_interval(dyno, run, now));
     }
 
-    /// What there is to be written: runs that ended, and those that go on, up to now.
-    pub(super) fn records(&self, now: Time) -> Vec<UsageInterval> {
+    /// The records to write: ended runs, and running dynos up to now.
+    pub(super) fn unwritten_records(&self, now: Time) -> Vec<UsageInterval> {
         let running = self
             .running
             .iter()
-            .map(|(dyno, run)| interval(dyno, *run, now));
+            .map(|(dyno, run)| new_interval(dyno, *run, now));
         self.ended.values().cloned().chain(running).collect()
     }
 
-    /// Forgets runs that ended and are written.
-    pub(super) fn written(&mut self, records: &[UsageInterval]) {
+    /// Forgets ended runs that were written.
+    pub(super) fn forget_written(&mut self, records: &[UsageInterval]) {
         for record in records {
             if self.ended.get(&record.dyno) == Some(record) {
                 self.ended.remove(&record.dyno);
@@ -58,7 +58,7 @@ impl RunMeter {
     }
 }
 
-fn interval(dyno: &DynoKey, (memory_bytes, from): (u64, Time), to: Time) -> UsageInterval {
+fn new_interval(dyno: &DynoKey, (memory_bytes, from): (u64, Time), to: Time) -> UsageInterval {
     let dyno = dyno.clone();
     UsageInterval {
         dyno,
@@ -68,8 +68,8 @@ fn interval(dyno: &DynoKey, (memory_bytes, from): (u64, Time), to: Time) -> Usag
     }
 }
 
-/// The longest record of each run.
-pub(super) fn longest(records: Vec<UsageInterval>) -> Vec<UsageInterval> {
+/// Keeps the longest record of each run.
+pub(super) fn keep_longest(records: Vec<UsageInterval>) -> Vec<UsageInterval> {
     let mut runs: BTreeMap<DynoKey, UsageInterval> = BTreeMap::new();
     for record in records {
         let longer = runs
@@ -82,8 +82,12 @@ pub(super) fn longest(records: Vec<UsageInterval>) -> Vec<UsageInterval> {
     runs.into_values().collect()
 }
 
-/// The parts of intervals that lie from `since` to before `until`.
-pub(super) fn cut(records: Vec<UsageInterval>, since: Time, until: Time) -> Vec<UsageInterval> {
+/// Cuts intervals to the time from `since` to before `until`.
+pub(super) fn cut_to_period(
+    records: Vec<UsageInterval>,
+    since: Time,
+    until: Time,
+) -> Vec<UsageInterval> {
     let parts = records.into_iter().map(|record| UsageInterval {
         from: record.from.max(since),
         to: record.to.min(until),

@@ -1,6 +1,6 @@
-//! Records of dyno time in a database file of their own.
+//! Records of dyno time in an SQLite file.
 //!
-//! Owns the table. Must not know the ledger: what is lost here is an invoice, not an app.
+//! Owns the table. Must not know the ledger: this file is separate, since its loss affects bills but no app.
 
 use super::store::{UsageError, UsageStore};
 use grid::name::{AppName, DynoKey, Run};
@@ -11,9 +11,9 @@ use rusqlite::{Connection, Row, params};
 use std::path::Path;
 use std::time::Duration;
 
-/// The form of the table that this code writes.
+/// The version of the schema.
 const SCHEMA: i64 = 1;
-/// How long another process may hold the file before a call fails.
+/// Time for which another process may lock the file before a call fails.
 const BUSY: Duration = Duration::from_secs(5);
 
 /// Times are microseconds since 1970. A run is one row, which grows.
@@ -41,7 +41,7 @@ const READ: &str = "
     ORDER BY app, dyno, run
 ";
 
-/// A store in an SQLite file. Several processes may use one.
+/// A store in an SQLite file. Several processes may use the same file.
 #[derive(Debug)]
 pub struct SqliteUsageStore(Mutex<Connection>);
 
@@ -55,7 +55,7 @@ where
     }
 }
 
-/// The file was written by a newer version.
+/// A newer version created the file.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the usage database has format {0}, and this dyno knows {SCHEMA}: use the dyno that made it"
@@ -63,7 +63,7 @@ where
 struct NewerUsageFormat(i64);
 
 impl SqliteUsageStore {
-    /// Opens the file, making it if it is not there.
+    /// Opens the file, and creates it if it does not exist.
     pub fn open(path: &Path) -> Result<Self, UsageError> {
         let connection = Connection::open(path).map_err(failed("open"))?;
         let prepared = connection
@@ -106,11 +106,11 @@ impl SqliteUsageStore {
 }
 
 impl UsageStore for SqliteUsageStore {
-    fn record(&self, records: &[UsageInterval]) -> Result<(), UsageError> {
+    fn write_records(&self, records: &[UsageInterval]) -> Result<(), UsageError> {
         self.write(records).map_err(failed("write"))
     }
 
-    fn read(
+    fn read_records(
         &self,
         app: Option<&AppName>,
         since: Time,
@@ -126,13 +126,13 @@ impl UsageStore for SqliteUsageStore {
             .map_err(failed("read"))
     }
 
-    fn last(&self) -> Result<Time, UsageError> {
+    fn last_end(&self) -> Result<Time, UsageError> {
         let latest = "SELECT COALESCE(MAX(ends), 0) FROM runs";
         let ends = self.0.lock().query_row(latest, [], |row| row.get(0));
         Ok(Time::from_micros(count(ends.map_err(failed("read"))?)))
     }
 
-    fn forget(&self, before: Time) -> Result<(), UsageError> {
+    fn forget_before(&self, before: Time) -> Result<(), UsageError> {
         let old = "DELETE FROM runs WHERE ends < ?1";
         let deleted = self.0.lock().execute(old, [whole(before.micros())]);
         deleted.map(drop).map_err(failed("prune"))
@@ -153,7 +153,7 @@ fn interval(row: &Row<'_>) -> rusqlite::Result<UsageInterval> {
     })
 }
 
-/// A name, as it was written.
+/// Parses a name in a column.
 fn parsed<T>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
 where
     T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
@@ -164,7 +164,7 @@ where
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, kind, Box::new(error)))
 }
 
-/// SQLite's numbers have a sign; ours do not, and are far below its limit.
+/// SQLite's integers are signed. Our numbers are not, and are far below the limit.
 fn whole(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -1,6 +1,6 @@
-//! What a store of dyno time promises.
+//! The contract of a store of dyno time.
 //!
-//! Owns the trait and its error. Must not know what a store is kept in, who measures, nor prices.
+//! Owns the trait and its error. Must not know any storage engine, who measures, nor prices.
 
 use grid::name::AppName;
 use grid::time::Time;
@@ -8,33 +8,33 @@ use grid::usage::UsageInterval;
 use std::error::Error;
 use std::fmt;
 
-/// Why a store could not do what was asked. Nothing was changed; it may work later.
+/// The reason for which a call of the store failed. Nothing was changed, and a later attempt may succeed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {what} usage records: is the disk full, or read-only?")]
 pub struct UsageError {
-    /// What was tried, such as `write`.
+    /// The verb of the failed operation, such as `write`.
     pub what: &'static str,
-    /// What stood in the way.
+    /// The cause.
     #[source]
     pub source: Box<dyn Error + Send + Sync>,
 }
 
-/// Keeps records of dyno time. Its calls block.
+/// Stores records of dyno time. All calls block.
 pub trait UsageStore: fmt::Debug + Send + Sync {
-    /// Keeps all of these records, or none. Of two records of one run the one that ends later stays.
-    fn record(&self, records: &[UsageInterval]) -> Result<(), UsageError>;
+    /// Writes all of these records, or none. Of two records of one run the store keeps the one that ends later.
+    fn write_records(&self, records: &[UsageInterval]) -> Result<(), UsageError>;
 
-    /// The records of one app, or of all, of which a part lies from `since` to before `until`.
-    fn read(
+    /// Reads the records of one app, or of all apps, that overlap the time from `since` to before `until`.
+    fn read_records(
         &self,
         app: Option<&AppName>,
         since: Time,
         until: Time,
     ) -> Result<Vec<UsageInterval>, UsageError>;
 
-    /// When the last record ends; the beginning of time if there is none.
-    fn last(&self) -> Result<Time, UsageError>;
+    /// The end of the last record; zero if there are no records.
+    fn last_end(&self) -> Result<Time, UsageError>;
 
-    /// Forgets records that ended before.
-    fn forget(&self, before: Time) -> Result<(), UsageError>;
+    /// Deletes the records that ended before this time.
+    fn forget_before(&self, before: Time) -> Result<(), UsageError>;
 }

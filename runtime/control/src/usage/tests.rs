@@ -49,15 +49,15 @@ fn stores() -> Vec<(Arc<dyn UsageStore>, Option<tempfile::TempDir>)> {
 async fn an_hour_and_a_quarter_and_half_a_minute() {
     for (store, _folder) in stores() {
         let recorder = UsageRecorder::open(store, wall(START_SECS)).expect("a store");
-        recorder.changed(&key("hello", "web.1", 1), MIB_128, true);
+        recorder.record_change(&key("hello", "web.1", 1), MIB_128, true);
         for _ in 0..75 {
             pass(60).await;
-            recorder.checkpoint().expect("a store");
+            recorder.write_checkpoint().expect("a store");
         }
         pass(30).await;
-        recorder.changed(&key("hello", "web.1", 1), MIB_128, false);
+        recorder.record_change(&key("hello", "web.1", 1), MIB_128, false);
         pass(1_000).await;
-        recorder.checkpoint().expect("a store");
+        recorder.write_checkpoint().expect("a store");
         let bill = bill(&recorder, "hello");
         assert_eq!(format!("{:.4}", bill.dyno_hours()), "1.2583");
         assert_eq!(bill.micros, 0, "the first dyno is free");
@@ -69,19 +69,19 @@ async fn four_dynos_for_an_hour_cost_fifteen_cents() {
     for (store, _folder) in stores() {
         let recorder = UsageRecorder::open(store, wall(START_SECS)).expect("a store");
         for n in 1..=4 {
-            recorder.changed(&key("hello", &format!("web.{n}"), n), MIB_128, true);
+            recorder.record_change(&key("hello", &format!("web.{n}"), n), MIB_128, true);
             // Saying it again, as after a new report of the same, changes nothing.
-            recorder.changed(&key("hello", &format!("web.{n}"), n), MIB_128, true);
+            recorder.record_change(&key("hello", &format!("web.{n}"), n), MIB_128, true);
         }
         pass(3_600).await;
         // Running or ended, written or not: the same.
         assert_eq!(bill(&recorder, "hello").micros, 150_000);
         for n in 1..=4 {
-            recorder.changed(&key("hello", &format!("web.{n}"), n), MIB_128, false);
+            recorder.record_change(&key("hello", &format!("web.{n}"), n), MIB_128, false);
         }
         assert_eq!(bill(&recorder, "hello").micros, 150_000);
-        recorder.checkpoint().expect("a store");
-        recorder.checkpoint().expect("a store");
+        recorder.write_checkpoint().expect("a store");
+        recorder.write_checkpoint().expect("a store");
         assert_eq!(bill(&recorder, "hello").micros, 150_000);
         assert_eq!(bill(&recorder, "other"), Bill::default());
     }
@@ -91,21 +91,23 @@ async fn four_dynos_for_an_hour_cost_fifteen_cents() {
 async fn a_kill_and_a_clock_set_back_bill_nothing_twice() {
     for (store, _folder) in stores() {
         let recorder = UsageRecorder::open(Arc::clone(&store), wall(START_SECS)).expect("a store");
-        recorder.changed(&key("hello", "web.1", 1), MIB_128, true);
+        recorder.record_change(&key("hello", "web.1", 1), MIB_128, true);
         pass(3_600).await;
-        recorder.checkpoint().expect("a store");
+        recorder.write_checkpoint().expect("a store");
         pass(59).await;
         // Killed here: the last 59 s were not written. The clock goes back by half an hour.
         drop(recorder);
         let recorder =
             UsageRecorder::open(Arc::clone(&store), wall(START_SECS + 1_800)).expect("a store");
-        recorder.changed(&key("hello", "web.1", 1 << 32), MIB_128, true);
+        recorder.record_change(&key("hello", "web.1", 1 << 32), MIB_128, true);
         pass(600).await;
-        recorder.checkpoint().expect("a store");
+        recorder.write_checkpoint().expect("a store");
         let bill = bill(&recorder, "hello");
         assert_eq!(bill.total_seconds(), 3_600 + 600);
         assert_eq!(bill.micros, 0, "the two runs never ran at once");
-        let all = store.read(None, Time::ZERO, Time::MAX).expect("records");
+        let all = store
+            .read_records(None, Time::ZERO, Time::MAX)
+            .expect("records");
         assert!(all[0].to <= all[1].from);
     }
 }
@@ -120,43 +122,45 @@ async fn a_later_record_of_a_run_replaces_a_shorter_one_and_never_the_other_way(
             to: Time::from_secs(to),
         };
         for to in [200, 300, 150, 300] {
-            store.record(&[record(to)]).expect("a store");
+            store.write_records(&[record(to)]).expect("a store");
         }
-        let all = store.read(None, Time::ZERO, Time::MAX).expect("records");
+        let all = store
+            .read_records(None, Time::ZERO, Time::MAX)
+            .expect("records");
         assert_eq!(all, [record(300)]);
-        assert_eq!(store.last().expect("a store"), Time::from_secs(300));
+        assert_eq!(store.last_end().expect("a store"), Time::from_secs(300));
         let secs = Time::from_secs;
         assert!(
             store
-                .read(None, secs(300), Time::MAX)
+                .read_records(None, secs(300), Time::MAX)
                 .expect("records")
                 .is_empty()
         );
         assert!(
             store
-                .read(None, Time::ZERO, secs(100))
+                .read_records(None, Time::ZERO, secs(100))
                 .expect("records")
                 .is_empty()
         );
         assert_eq!(
             store
-                .read(None, secs(299), secs(301))
+                .read_records(None, secs(299), secs(301))
                 .expect("records")
                 .len(),
             1
         );
-        store.forget(secs(300)).expect("a store");
+        store.forget_before(secs(300)).expect("a store");
         assert_eq!(
             store
-                .read(None, Time::ZERO, Time::MAX)
+                .read_records(None, Time::ZERO, Time::MAX)
                 .expect("records")
                 .len(),
             1
         );
-        store.forget(secs(301)).expect("a store");
+        store.forget_before(secs(301)).expect("a store");
         assert!(
             store
-                .read(None, Time::ZERO, Time::MAX)
+                .read_records(None, Time::ZERO, Time::MAX)
                 .expect("records")
                 .is_empty()
         );
@@ -167,7 +171,7 @@ async fn a_later_record_of_a_run_replaces_a_shorter_one_and_never_the_other_way(
 async fn what_is_asked_for_is_cut_to_its_time() {
     for (store, _folder) in stores() {
         let recorder = UsageRecorder::open(store, wall(START_SECS)).expect("a store");
-        recorder.changed(&key("hello", "web.1", 1), MIB_128, true);
+        recorder.record_change(&key("hello", "web.1", 1), MIB_128, true);
         pass(1_000).await;
         let (since, until) = (START_SECS + 100, START_SECS + 400);
         let cut = recorder.intervals(None, Time::from_secs(since), Time::from_secs(until));
@@ -195,7 +199,7 @@ impl Full {
 }
 
 impl UsageStore for Full {
-    fn record(&self, records: &[UsageInterval]) -> Result<(), UsageError> {
+    fn write_records(&self, records: &[UsageInterval]) -> Result<(), UsageError> {
         if self.full.load(std::sync::atomic::Ordering::SeqCst) {
             let source = Box::new(std::io::Error::from(std::io::ErrorKind::StorageFull));
             return Err(UsageError {
@@ -203,24 +207,24 @@ impl UsageStore for Full {
                 source,
             });
         }
-        self.memory.record(records)
+        self.memory.write_records(records)
     }
 
-    fn read(
+    fn read_records(
         &self,
         app: Option<&AppName>,
         since: Time,
         until: Time,
     ) -> Result<Vec<UsageInterval>, UsageError> {
-        self.memory.read(app, since, until)
+        self.memory.read_records(app, since, until)
     }
 
-    fn last(&self) -> Result<Time, UsageError> {
-        self.memory.last()
+    fn last_end(&self) -> Result<Time, UsageError> {
+        self.memory.last_end()
     }
 
-    fn forget(&self, before: Time) -> Result<(), UsageError> {
-        self.memory.forget(before)
+    fn forget_before(&self, before: Time) -> Result<(), UsageError> {
+        self.memory.forget_before(before)
     }
 }
 
@@ -229,18 +233,18 @@ async fn a_full_disk_delays_records_and_loses_none() {
     let store = Arc::new(Full::default());
     let recorder = UsageRecorder::open(Arc::clone(&store) as Arc<dyn UsageStore>, wall(START_SECS));
     let recorder = recorder.expect("a store");
-    recorder.changed(&key("hello", "web.1", 1), MIB_128, true);
+    recorder.record_change(&key("hello", "web.1", 1), MIB_128, true);
     store.set(true);
     pass(100).await;
-    recorder.changed(&key("hello", "web.1", 1), MIB_128, false);
-    let error = recorder.checkpoint().expect_err("a full disk");
+    recorder.record_change(&key("hello", "web.1", 1), MIB_128, false);
+    let error = recorder.write_checkpoint().expect_err("a full disk");
     assert!(error.to_string().contains("disk full"), "{error}");
     assert_eq!(bill(&recorder, "hello").total_seconds(), 100);
     store.set(false);
-    recorder.checkpoint().expect("a store");
+    recorder.write_checkpoint().expect("a store");
     assert_eq!(
         store
-            .read(None, Time::ZERO, Time::MAX)
+            .read_records(None, Time::ZERO, Time::MAX)
             .expect("records")
             .len(),
         1
@@ -251,11 +255,11 @@ async fn a_full_disk_delays_records_and_loses_none() {
 async fn the_task_writes_every_minute_and_at_the_end() {
     let store: Arc<dyn UsageStore> = Arc::new(MemoryUsageStore::new());
     let recorder = UsageRecorder::open(Arc::clone(&store), wall(START_SECS)).expect("a store");
-    recorder.changed(&key("hello", "web.1", 1), MIB_128, true);
+    recorder.record_change(&key("hello", "web.1", 1), MIB_128, true);
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let stopped = async { drop(stopped.await) };
     let task = tokio::spawn(recorder.clone().run(stopped, |error| panic!("{error}")));
-    let ends = |secs| store.last().expect("a store") >= Time::from_secs(START_SECS + secs);
+    let ends = |secs| store.last_end().expect("a store") >= Time::from_secs(START_SECS + secs);
     while !ends(120) {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
@@ -263,7 +267,7 @@ async fn the_task_writes_every_minute_and_at_the_end() {
     let last = recorder.now();
     drop(stop);
     task.await.expect("no panic");
-    assert!(store.last().expect("a store") >= last);
+    assert!(store.last_end().expect("a store") >= last);
 }
 
 #[test]
@@ -278,12 +282,14 @@ fn a_database_is_there_the_next_time_and_a_newer_one_is_refused() {
     };
     let store = SqliteUsageStore::open(&path).expect("a database");
     store
-        .record(std::slice::from_ref(&record))
+        .write_records(std::slice::from_ref(&record))
         .expect("a store");
     drop(store);
     let store = SqliteUsageStore::open(&path).expect("a database");
     assert_eq!(
-        store.read(None, Time::ZERO, Time::MAX).expect("records"),
+        store
+            .read_records(None, Time::ZERO, Time::MAX)
+            .expect("records"),
         [record]
     );
     drop(store);

@@ -13,7 +13,7 @@ use crate::plan::Plan;
 use crate::protocol::{CrashCause, Step};
 
 /// Whether most known nodes are silent.
-pub(super) fn deaf(case: &PlanCase<'_>) -> bool {
+pub(super) fn are_most_nodes_silent(case: &PlanCase<'_>) -> bool {
     let known: BTreeSet<&NodeId> = case
         .desired
         .nodes
@@ -54,7 +54,7 @@ pub(super) fn check_step(
                 dyno: dyno.dyno.clone(),
                 version: *version,
             };
-            waited(findings, case, observed, &slot);
+            check_back_off(findings, case, observed, &slot);
             started_apart(findings, case, desired, observed, (node, &slot));
         }
         Step::Drain { node, dyno, .. } | Step::Stop { node, dyno, .. } => {
@@ -64,7 +64,7 @@ pub(super) fn check_step(
     }
 }
 
-fn waited(
+fn check_back_off(
     findings: &mut Findings,
     case: &PlanCase<'_>,
     observed: &ObservedState,
@@ -103,8 +103,8 @@ fn waits_for_boots_only(findings: &mut Findings, after: &PlanOutcome) {
     }
 }
 
-/// The last dyno of a type to be placed does not join all its siblings on one node while another node is alive. An earlier
-/// dyno may, since another place is still to be filled on another node.
+/// The last dyno of a type to be placed does not join all its siblings on one node while another node is alive. An
+/// earlier dyno may, since another place is still to be filled on another node.
 fn started_apart(
     findings: &mut Findings,
     case: &PlanCase<'_>,
@@ -137,7 +137,7 @@ fn settled_in(
     observed: &ObservedState,
     slot: &FormationSlot,
 ) -> BTreeMap<u32, NodeId> {
-    let deaf = deaf(case);
+    let deaf = are_most_nodes_silent(case);
     let mut homes = BTreeMap::new();
     for (key, dyno) in observed.dynos_of(&slot.app) {
         let silent = observed
@@ -255,7 +255,7 @@ fn apart_at_rest(findings: &mut Findings, case: &PlanCase<'_>, after: &PlanOutco
             continue;
         };
         for process in release.processes.keys() {
-            let homes = homes(&after.observed, app, release, process);
+            let homes = find_homes(&after.observed, app, release, process);
             let shared = homes
                 .first()
                 .filter(|home| homes.iter().all(|other| other == *home));
@@ -280,7 +280,7 @@ fn apart_at_rest(findings: &mut Findings, case: &PlanCase<'_>, after: &PlanOutco
     }
 }
 
-fn homes(
+fn find_homes(
     observed: &ObservedState,
     app: &App,
     release: &Release,

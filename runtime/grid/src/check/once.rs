@@ -22,7 +22,7 @@ pub(super) fn check_step(
     match step {
         Step::Start { dyno, version, .. } => {
             if let Some(app) = app(dyno) {
-                prepared(findings, app, dyno, *version);
+                check_prepared(findings, app, dyno, *version);
             }
         }
         Step::Run { dyno, version, .. } => {
@@ -52,7 +52,7 @@ fn is_due(app: &App, version: Version) -> bool {
     has && !app.release_process_has_ended(version)
 }
 
-fn prepared(findings: &mut Findings, app: &App, key: &DynoKey, version: Version) {
+fn check_prepared(findings: &mut Findings, app: &App, key: &DynoKey, version: Version) {
     let served = app.serving == Some(version);
     let failed = app.release_process_has_ended(version) && app.failed.contains_key(&version);
     // A release that fails later on may be tried again; one whose release process failed is no target.
@@ -75,7 +75,7 @@ fn one_at_a_time(
     let mut others = observed.dynos_of(&key.app).filter(|(other, dyno)| {
         let node = observed.nodes.get(&dyno.node);
         let heard = node.is_some_and(|node| !node.is_silent(case.now));
-        other.dyno.process.is_release() && (heard || super::dynos::deaf(case))
+        other.dyno.process.is_release() && (heard || super::dynos::are_most_nodes_silent(case))
     });
     if let Some((other, _)) = others.next() {
         findings.add(

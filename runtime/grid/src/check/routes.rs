@@ -9,7 +9,7 @@ use crate::observed::ObservedState;
 use crate::protocol::{Route, RouteTarget, Step};
 
 /// The dynos that a route hands requests to.
-fn dynos(route: &Route) -> &[DynoKey] {
+fn routed_dynos(route: &Route) -> &[DynoKey] {
     match &route.target {
         RouteTarget::Dynos(dynos) => dynos,
         RouteTarget::Booting | RouteTarget::Refuse(_) => &[],
@@ -29,7 +29,7 @@ pub(super) fn check_step(
     only_up(findings, observed, route);
     one_release(findings, observed, route);
     no_gap(findings, case, desired, observed, route);
-    rises(findings, observed, route);
+    check_generation(findings, observed, route);
     nothing_missing_unschedules(findings, case, observed, route);
 }
 
@@ -40,7 +40,7 @@ fn only_up(findings: &mut Findings, observed: &ObservedState, route: &Route) {
             format!("the route of {} is empty", route.app),
         );
     }
-    for key in dynos(route) {
+    for key in routed_dynos(route) {
         let state = observed.dynos.get(key).map(|dyno| dyno.state);
         if !state.is_some_and(|state| state.is_serving()) {
             findings.add(
@@ -52,7 +52,7 @@ fn only_up(findings: &mut Findings, observed: &ObservedState, route: &Route) {
 }
 
 fn one_release(findings: &mut Findings, observed: &ObservedState, route: &Route) {
-    for key in dynos(route) {
+    for key in routed_dynos(route) {
         let version = observed.dynos.get(key).map(|dyno| dyno.version);
         if version != route.version || key.app != route.app {
             let what = format!("{key} of {version:?} is in a route of {:?}", route.version);
@@ -95,11 +95,11 @@ fn no_gap(
             .nodes
             .get(&dyno.node)
             .is_none_or(|node| node.is_silent(case.now));
-        let dead = silent && !super::dynos::deaf(case);
+        let dead = silent && !super::dynos::are_most_nodes_silent(case);
         dyno.state.is_serving() && !dead && app.is_place_open(&key.dyno)
     };
-    let before = dynos(old).iter().filter(stays).count();
-    let after = dynos(route).len();
+    let before = routed_dynos(old).iter().filter(stays).count();
+    let after = routed_dynos(route).len();
     if after < before.min(wanted) {
         let what = format!(
             "{} swaps {before} dynos for {after}, {wanted} wanted",
@@ -109,7 +109,7 @@ fn no_gap(
     }
 }
 
-fn rises(findings: &mut Findings, observed: &ObservedState, route: &Route) {
+fn check_generation(findings: &mut Findings, observed: &ObservedState, route: &Route) {
     let highest = observed.routes.values().map(|route| route.generation).max();
     if highest.is_some_and(|highest| route.generation <= highest) {
         let what = format!("generation {} after {highest:?}", route.generation);
@@ -127,7 +127,7 @@ fn nothing_missing_unschedules(
     let Some(old) = observed.routes.get(&route.app) else {
         return;
     };
-    if !super::dynos::deaf(case) || old.version != route.version {
+    if !super::dynos::are_most_nodes_silent(case) || old.version != route.version {
         return;
     }
     let Some(app) = case.desired.apps.get(&route.app) else {
@@ -137,7 +137,10 @@ fn nothing_missing_unschedules(
         );
         return;
     };
-    for key in dynos(old).iter().filter(|key| !dynos(route).contains(key)) {
+    for key in routed_dynos(old)
+        .iter()
+        .filter(|key| !routed_dynos(route).contains(key))
+    {
         let Some(dyno) = observed.dynos.get(key) else {
             continue;
         };
@@ -148,7 +151,9 @@ fn nothing_missing_unschedules(
         let wanted = app.is_place_open(&key.dyno)
             && key.run >= app.stale_before(&key.dyno)
             && !app.maintenance;
-        let replaced = dynos(route).iter().any(|other| other.dyno == key.dyno);
+        let replaced = routed_dynos(route)
+            .iter()
+            .any(|other| other.dyno == key.dyno);
         if silent && wanted && !replaced && dyno.state.is_serving() {
             findings.add(
                 Invariant::MissingData,
@@ -161,7 +166,7 @@ fn nothing_missing_unschedules(
 /// At the end, every route still names only dynos that are up: no step drained a routed dyno.
 pub(super) fn check_end(findings: &mut Findings, case: &PlanCase<'_>, after: &PlanOutcome) {
     for route in after.observed.routes.values() {
-        for key in dynos(route) {
+        for key in routed_dynos(route) {
             let drained = case.plan.steps.iter().any(|step| {
                 matches!(step, Step::Drain { dyno, .. } | Step::Stop { dyno, .. } if dyno == key)
             });

@@ -1,6 +1,6 @@
 //! Services that were made for apps: databases, caches.
 //!
-//! Owns what an add-on is, and what an app has of it. Must not know how a service is made, nor speak to one.
+//! Owns the shapes of add-ons and attachments. Must not know how a service is made, or speak to it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -20,7 +20,7 @@ pub enum AddonService {
     Postgresql,
     /// A user of its own, limited to names with a prefix, or a database number.
     Redis,
-    /// A cache that knows no users: whoever reaches it may use all of it.
+    /// A cache without users: every client that reaches it may use all of it.
     Memcached,
 }
 
@@ -41,7 +41,7 @@ impl AddonService {
         }
     }
 
-    /// What an app calls it unless it says otherwise, such as `DATABASE`.
+    /// The default name of an attachment, such as `DATABASE`.
     pub const fn attached_as(self) -> &'static str {
         match self {
             AddonService::Postgresql => "DATABASE",
@@ -50,7 +50,7 @@ impl AddonService {
         }
     }
 
-    /// What the config vars of an app end in, such as `URL` for `DATABASE_URL`.
+    /// The endings of the app's config vars, such as `URL` for `DATABASE_URL`.
     pub const fn var_endings(self) -> &'static [&'static str] {
         match self {
             AddonService::Postgresql => &["URL"],
@@ -66,7 +66,7 @@ impl fmt::Display for AddonService {
     }
 }
 
-/// Text that is no [`Service`].
+/// Text that is no [`AddonService`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a service is one of postgresql, redis and memcached")]
 pub struct AddonServiceError;
@@ -91,30 +91,30 @@ impl fmt::Debug for SecretText {
     }
 }
 
-/// How far an add-on is.
+/// The state of an add-on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AddonState {
-    /// It is asked for; parts of it may be there.
+    /// It was requested. Parts of it may exist on the database server.
     Creating,
-    /// It is there.
+    /// It was made.
     Ready(AddonDetails),
-    /// It is to go, and attached to no app; parts of it may still be there.
+    /// It is to be destroyed, and is attached to no app. Parts of it may still exist.
     Destroying(Option<AddonDetails>),
 }
 
-/// What came of making an add-on.
+/// The result of making an add-on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddonDetails {
-    /// Values of the config vars by what their names end in, such as `URL`.
+    /// Values of the config vars by the endings of their names, such as `URL`.
     pub values: ConfigVars,
-    /// Where it answers.
+    /// The addresses of the service.
     pub reach: Arc<BTreeSet<Endpoint>>,
     /// The number of a Redis database, where it has one of its own instead of a user.
     pub number: Option<u16>,
 }
 
 impl AddonDetails {
-    /// The config vars of an app that calls it by this name.
+    /// The config vars of an app whose attachment has this name.
     pub fn name_vars(&self, name: &AttachmentName) -> ConfigVars {
         let values = self.values.0.iter();
         let named = values.map(|(ending, value)| (format!("{name}_{ending}"), value.clone()));
@@ -122,48 +122,48 @@ impl AddonDetails {
     }
 }
 
-/// What is asked for when an add-on is made.
+/// The request to make an add-on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewAddon {
     /// Its name.
     pub name: AddonName,
     /// Its kind.
     pub service: AddonService,
-    /// The app that it is made for, and is destroyed with.
+    /// The app that the add-on is made for, and destroyed with.
     pub owner: AppName,
-    /// What that app calls it.
+    /// The name of the attachment of that app.
     pub attach_as: AttachmentName,
     /// The password of its user or role: letters and digits.
     pub password: SecretText,
-    /// When it was asked for, in milliseconds since 1970.
+    /// When it was requested, in milliseconds since 1970.
     pub created_ms: u64,
-    /// Who asked for it.
+    /// The user who requested it.
     pub created_by: String,
 }
 
 /// A service that was made for an app.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Addon {
-    /// What was asked for.
+    /// The request.
     pub request: Arc<NewAddon>,
-    /// How far it is.
+    /// The state.
     pub state: AddonState,
 }
 
-/// What an app has of an add-on.
+/// An add-on as one app has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attachment {
     /// The add-on.
     pub addon: AddonName,
     /// The app's config vars that belong to it: nothing else may change them.
     pub vars: ConfigVars,
-    /// What the app's dynos may reach for its sake.
+    /// The addresses of the add-on, which the app's dynos may reach.
     pub reach: Arc<BTreeSet<Endpoint>>,
-    /// The first release that has them.
+    /// The first release with these config vars.
     pub since: Version,
 }
 
-/// Config vars that belonged to an add-on in some releases, and do not any more.
+/// Config vars that belonged to an add-on in earlier releases, and no longer do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct FormerAttachment {
     names: BTreeSet<String>,
@@ -171,7 +171,7 @@ pub(super) struct FormerAttachment {
     until: Version,
 }
 
-/// What an app has of add-ons, now and formerly.
+/// The attachments of an app, present and former ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attachments {
     by_name: BTreeMap<AttachmentName, Attachment>,
@@ -189,7 +189,7 @@ impl Attachments {
         self.by_name.get(name)
     }
 
-    /// What the app calls an add-on, if it has it.
+    /// The name of the attachment of an add-on, if the app has one.
     pub fn name_of(&self, addon: &AddonName) -> Option<&AttachmentName> {
         let mut all = self.by_name.iter();
         all.find(|(_, attachment)| attachment.addon == *addon)
@@ -203,14 +203,14 @@ impl Attachments {
             .map(|attachment| &attachment.addon)
     }
 
-    /// What the app's dynos may reach for the sake of all of them.
+    /// The addresses of all add-ons, which the app's dynos may reach.
     pub fn reach(&self) -> Arc<BTreeSet<Endpoint>> {
         let all = self.by_name.values();
         let all = all.flat_map(|attachment| attachment.reach.iter().cloned());
         Arc::new(all.collect())
     }
 
-    /// The same without one of them.
+    /// The addresses of all add-ons but one.
     pub fn reach_without(&self, addon: &AddonName) -> BTreeSet<Endpoint> {
         let others = self.by_name.values();
         let others = others.filter(|attachment| attachment.addon != *addon);
@@ -219,14 +219,14 @@ impl Attachments {
             .collect()
     }
 
-    /// The config vars of all of them.
+    /// The config vars of all attachments.
     pub fn vars(&self) -> impl Iterator<Item = (&String, &String)> {
         let all = self.by_name.values();
         all.flat_map(|attachment| attachment.vars.0.iter())
     }
 
-    /// The config vars of a release as a new one takes them over: what add-ons had in it goes, and what they
-    /// have now comes. So a rollback keeps the attachments of the present.
+    /// The config vars that a new release takes over from an old one: without those of the add-ons of that time, with
+    /// those of the present ones. So a rollback keeps the present attachments.
     pub fn carried_vars(
         &self,
         config: &BTreeMap<String, String>,
@@ -260,7 +260,7 @@ impl Attachments {
         true
     }
 
-    /// Forgets what no release has any more; `first` is the oldest.
+    /// Forgets former attachments that no release has. `first` is the oldest release.
     pub(super) fn prune(&mut self, first: Version) {
         self.former.retain(|former| former.until > first);
     }

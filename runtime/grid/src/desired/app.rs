@@ -100,8 +100,8 @@ impl App {
 
     /// The release that should serve: the newest, unless it failed and another one serves.
     ///
-    /// A failed release is tried again, with back-off, if no other release serves. The exception is a release whose release
-    /// process failed: a process that has done half its work must not be repeated without a user's decision.
+    /// A failed release is tried again, with back-off, if no other release serves. The exception is a release whose
+    /// release process failed: a process that has done half its work must not be repeated without a user's decision.
     pub fn target_release(&self) -> Option<&Arc<Release>> {
         let newest = self.newest_release()?;
         if self.failed.contains_key(&newest.version) {

@@ -24,8 +24,8 @@ pub enum RestartTarget {
 
 /// One change of the intent. A fact never changes once it is in the ledger.
 ///
-/// No decision depends on a point in time in a fact, since each reconciler measures time anew. A fact that divides dynos
-/// into older and newer ones does so by [`Run`], which rises over all reconcilers.
+/// No decision depends on a point in time in a fact, since each reconciler measures time anew. A fact that divides
+/// dynos into older and newer ones does so by [`Run`], which rises over all reconcilers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fact {
     /// A reconciler took over. Its runs and generations are above all earlier ones.
@@ -65,7 +65,8 @@ pub enum Fact {
         /// The reason, for the app's owner.
         reason: String,
     },
-    /// The release process of a release ended. If it succeeded, the dynos may start; if it failed, the release never serves.
+    /// The release process of a release ended. If it succeeded, the dynos may start; if it failed, the release never
+    /// serves.
     ReleaseProcessEnded {
         /// The app.
         app: AppName,
@@ -145,8 +146,8 @@ pub enum Fact {
         /// Memory in bytes; none: the slug's setting.
         memory_bytes: Option<u64>,
     },
-    /// A place of the formation was stopped. It stays empty until the place or the app is restarted, its process type is
-    /// scaled, or a release is made.
+    /// A place of the formation was stopped. It stays empty until the place or the app is restarted, its process type
+    /// is scaled, or a release is made.
     DynoStopped {
         /// The app.
         app: AppName,

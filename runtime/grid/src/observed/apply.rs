@@ -114,7 +114,8 @@ impl ObservedState {
         }
     }
 
-    /// Notes that a one-off dyno is started, which no plan asks for: see [`plan::place_one_off`](crate::plan::place_one_off).
+    /// Notes that a one-off dyno is started, which no plan asks for: see
+    /// [`plan::place_one_off`](crate::plan::place_one_off).
     pub fn start_one_off(&mut self, one_off: &OneOff, now: Time) -> DynoChange {
         let OneOff {
             node,
@@ -162,14 +163,18 @@ impl ObservedState {
             StopReason::BootTimeout => {
                 let end = DynoEnd {
                     in_request: self.dynos.get(key).is_some_and(|dyno| dyno.replaces),
-                    ..DynoEnd::of(CrashCause::BootTimeout, "it was not ready in time")
+                    ..DynoEnd::without_request(CrashCause::BootTimeout, "it was not ready in time")
                 };
                 self.note_crash(key, end, now)
             }
             StopReason::TimeLimit => {
                 let secs = RELEASE_PROCESS_MAX.as_secs();
                 let text = format!("it was still running after {secs} seconds");
-                self.note_crash(key, DynoEnd::of(CrashCause::Killed, &text), now)
+                self.note_crash(
+                    key,
+                    DynoEnd::without_request(CrashCause::Killed, &text),
+                    now,
+                )
             }
             StopReason::Requested => {
                 self.note_exit(key, &ProcessExit::Failed("it was stopped".into()));

@@ -12,8 +12,9 @@ use crate::protocol::{CrashCause, Inventory, InventoryDyno};
 use crate::time::Time;
 
 impl ObservedState {
-    /// Ignores an inventory of an earlier incarnation, and one that a later inventory overtook. Any other late inventory
-    /// does no harm: dynos only move forward, and an inventory does not judge dynos that were started after it.
+    /// Ignores an inventory of an earlier incarnation, and one that a later inventory overtook. Any other late
+    /// inventory does no harm: dynos only move forward, and an inventory does not judge dynos that were started after
+    /// it.
     pub(super) fn take_inventory(&mut self, inventory: &Inventory, now: Time) -> Vec<DynoChange> {
         let told = (inventory.incarnation, inventory.serial);
         let known = self
@@ -91,7 +92,7 @@ impl ObservedState {
         for key in gone {
             changes.extend(self.note_crash(
                 &key,
-                DynoEnd::of(CrashCause::Lost, "its node has lost it"),
+                DynoEnd::without_request(CrashCause::Lost, "its node has lost it"),
                 now,
             ));
             self.bury_dyno(&key);

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::scene::{Room, Scene, earlier, take_room};
+use super::scene::{Room, Scene, earlier_time, take_room};
 use super::survey::Survey;
 use super::{Plan, PlanNote, Policy};
 use crate::desired::DesiredState;
@@ -15,7 +15,7 @@ use crate::protocol::Step;
 use crate::time::Time;
 
 /// Room on a node for a dyno that cannot start before the node has the slug.
-pub(super) struct Reserved {
+pub(super) struct ReservedPlace {
     pub(super) dyno: DynoId,
     pub(super) version: Version,
     pub(super) node: NodeId,
@@ -33,7 +33,7 @@ pub(super) struct Draft {
     /// Whether most nodes are silent: then silence does not prove that a node is dead.
     pub(super) blind: bool,
     /// Reserved room, by app.
-    pub(super) reserved: BTreeMap<AppName, Vec<Reserved>>,
+    pub(super) reserved: BTreeMap<AppName, Vec<ReservedPlace>>,
     /// Dynos that make room for others. They count as ended.
     pub(super) victims: BTreeSet<DynoKey>,
     /// Dynos that no node has room for.
@@ -83,7 +83,7 @@ impl Draft {
         self.used.clear();
         self.wake_at = None;
         for survey in passed {
-            self.wake_at = earlier(self.wake_at, survey.wake_at);
+            self.wake_at = earlier_time(self.wake_at, survey.wake_at);
             for (node, room) in &survey.used {
                 take_room(&mut self.used, node, *room);
             }
@@ -105,7 +105,7 @@ impl Draft {
     }
 
     /// Adds a step and notes it as issued.
-    pub(super) fn push(&mut self, step: Step) {
+    pub(super) fn push_step(&mut self, step: Step) {
         self.observed.issue_step(&step, &self.desired, self.now);
         match &step {
             Step::Start { node, dyno, .. } | Step::Run { node, dyno, .. } => {
@@ -122,7 +122,7 @@ impl Draft {
     }
 
     /// Has the next plan made at this time or earlier.
-    pub(super) fn wake(&mut self, at: Time) {
+    pub(super) fn wake_by(&mut self, at: Time) {
         if at > self.now {
             self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at)));
         }
@@ -137,7 +137,7 @@ impl Draft {
     }
 
     /// Whether the node counts as dead and its dynos as lost.
-    pub(super) fn evicted(&self, node: &NodeId) -> bool {
+    pub(super) fn is_dead(&self, node: &NodeId) -> bool {
         !self.blind && !self.live.contains(node)
     }
 
@@ -154,7 +154,7 @@ impl Draft {
     }
 
     /// The live nodes as candidates for a dyno of a release, as if `without` had ended already.
-    pub(super) fn candidates(
+    pub(super) fn list_candidates(
         &self,
         release: &(AppName, Version),
         without: Option<&DynoKey>,

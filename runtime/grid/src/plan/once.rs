@@ -41,8 +41,8 @@ pub enum OneOffError {
     },
 }
 
-/// The next one-off dyno of an app, with this much memory in bytes. Changes nothing: a caller that starts the dyno notes
-/// it by `ObservedState::start_one_off`.
+/// The next one-off dyno of an app, with this much memory in bytes. Changes nothing: a caller that starts the dyno
+/// notes it by `ObservedState::start_one_off`.
 pub fn place_one_off(
     desired: &DesiredState,
     observed: &ObservedState,
@@ -68,7 +68,7 @@ pub fn place_one_off(
     // Numbers of an earlier reconciler may be in use. After the last number, the first comes again.
     let further = (last.saturating_add(1)..=u32::MAX).chain(1..=last);
     let index = further.into_iter().find(|index| !taken.contains(index));
-    let candidates = candidates(observed, &(app.clone(), version), now);
+    let candidates = list_candidates(observed, &(app.clone(), version), now);
     let node = placement::choose_node(&candidates, &BTreeMap::new(), memory_bytes);
     let node = node.ok_or(OneOffError::NoRoom { memory_bytes })?;
     Ok(OneOff {
@@ -87,7 +87,11 @@ pub fn place_one_off(
 }
 
 /// The live nodes that may take one more one-off dyno.
-fn candidates(observed: &ObservedState, release: &(AppName, Version), now: Time) -> Vec<Candidate> {
+fn list_candidates(
+    observed: &ObservedState,
+    release: &(AppName, Version),
+    now: Time,
+) -> Vec<Candidate> {
     let nodes = observed
         .nodes
         .iter()

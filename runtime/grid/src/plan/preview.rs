@@ -34,7 +34,7 @@ pub fn preview_steps(
     let apps: BTreeSet<&AppName> = facts.iter().filter_map(Fact::app).collect();
     let mut steps = Vec::new();
     for _ in 0..PLANS_MAX {
-        let answered = answer(&mut observed, &apps, now);
+        let answered = apply_answers(&mut observed, &apps, now);
         let Plan { steps: chosen, .. } = make_plan(&desired, &observed, policy, now);
         if chosen.is_empty() && !answered {
             break;
@@ -54,14 +54,14 @@ pub fn preview_steps(
 }
 
 /// Applies a successful report for everything that nodes were told to do for these apps. Says whether there was any.
-fn answer(observed: &mut ObservedState, apps: &BTreeSet<&AppName>, now: Time) -> bool {
+fn apply_answers(observed: &mut ObservedState, apps: &BTreeSet<&AppName>, now: Time) -> bool {
     let nodes = observed.nodes.iter();
     let asked = nodes.flat_map(|(id, node)| {
         let asked = node.releases.iter();
         let asked = asked.filter(|(release, fetch)| {
             matches!(fetch, FetchState::Requested(_)) && apps.contains(&release.0)
         });
-        asked.map(|((app, version), _)| fetched(id, app, *version))
+        asked.map(|((app, version), _)| fetched_report(id, app, *version))
     });
     let ended = |state: DynoState| {
         matches!(
@@ -90,7 +90,7 @@ fn answer(observed: &mut ObservedState, apps: &BTreeSet<&AppName>, now: Time) ->
     !reports.is_empty()
 }
 
-fn fetched(node: &NodeId, app: &AppName, version: crate::name::Version) -> Report {
+fn fetched_report(node: &NodeId, app: &AppName, version: crate::name::Version) -> Report {
     Report::Fetched {
         node: node.clone(),
         app: app.clone(),

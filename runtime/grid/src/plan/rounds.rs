@@ -26,7 +26,7 @@ pub fn make_plan(
     policy: &Policy,
     now: Time,
 ) -> Plan {
-    plan_with_survey(desired, observed, policy, now, Survey::of)
+    plan_with_survey(desired, observed, policy, now, Survey::skip_quiet_apps)
 }
 
 /// Plans every app, without the fast path of [`make_plan`], which skips apps that obviously need no step. Slower; tests
@@ -38,7 +38,7 @@ pub fn plan_every_app(
     now: Time,
 ) -> Plan {
     plan_with_survey(desired, observed, policy, now, |scene, _| {
-        Survey::of_all(scene)
+        Survey::all_apps(scene)
     })
 }
 
@@ -60,14 +60,15 @@ fn plan_with_survey(
     // With few nodes heard, or before all have sent an inventory, knowledge may be incomplete: no app is skipped.
     let wary = blind || settles_at(desired, observed, now).is_some();
     let look = |scene: Scene<'_>, used: &BTreeMap<NodeId, Room>| match wary {
-        true => Survey::of_all(scene),
+        true => Survey::all_apps(scene),
         false => look(scene, used),
     };
     let first = look(scene, &BTreeMap::new());
     let mut draft = Draft::new(scene, blind, &first);
     draft.begin_round(&first.busy, &[&first]);
     plan_round(&mut draft, &first.busy);
-    // The room that one app takes matters to all others, earlier ones as well: so there are rounds until no step is added.
+    // The room that one app takes matters to all others, earlier ones as well: so there are rounds until no step is
+    // added.
     let (mut before, mut rounds) = (0, 1);
     while draft.steps() > before && rounds < ROUNDS_MAX {
         (before, rounds) = (draft.steps(), rounds + 1);
@@ -96,7 +97,7 @@ fn find_live_nodes(
 
 fn plan_round(draft: &mut Draft, busy: &BTreeSet<AppName>) {
     if let Some(until) = settles_at(&draft.desired, &draft.observed, draft.now) {
-        draft.wake(until);
+        draft.wake_by(until);
         draft.notes.insert(PlanNote::Settling);
         return;
     }
@@ -104,27 +105,27 @@ fn plan_round(draft: &mut Draft, busy: &BTreeSet<AppName>) {
     for app in busy {
         plan_app(draft, app);
     }
-    phase::leave::leave(draft);
+    phase::leave::end_strays(draft);
 }
 
 /// Plans one app. Each phase sees the steps that the phases before it chose.
 fn plan_app(draft: &mut Draft, app: &AppName) {
     phase::retire::stop_overdue_boots(draft, app);
-    phase::prepare::prepare(draft, app);
+    phase::prepare::run_release_process(draft, app);
     phase::promote::fail_release(draft, app);
-    phase::fill::fill(draft, app);
-    phase::cycle::cycle(draft, app);
+    phase::fill::fill_places(draft, app);
+    phase::cycle::replace_one_due_dyno(draft, app);
     // Most nodes are silent, and the routers' route is unknown: a new route could only be worse, and a dyno that the
     // routers may still know must not be ended.
     if draft.blind && !draft.observed.routes.contains_key(app) {
-        phase::retire::finish(draft, app);
+        phase::retire::stop_overdue_drains(draft, app);
         return;
     }
-    phase::promote::promote(draft, app);
-    phase::publish::publish(draft, app);
-    phase::retire::retire(draft, app);
-    phase::retire::forget(draft, app);
-    phase::promote::prune(draft, app);
+    phase::promote::publish_target(draft, app);
+    phase::publish::publish_route(draft, app);
+    phase::retire::retire_dynos(draft, app);
+    phase::retire::forget_releases(draft, app);
+    phase::promote::prune_releases(draft, app);
 }
 
 /// Until when a new reconciler waits for the nodes that its ledger names; none if all were heard or the time is over.
@@ -140,7 +141,7 @@ fn watch_nodes(draft: &mut Draft) {
     let nodes: Vec<NodeId> = draft.observed.nodes.keys().cloned().collect();
     for node in nodes {
         if !draft.desired.nodes.contains(&node) {
-            draft.push(Step::Record {
+            draft.push_step(Step::Record {
                 fact: Fact::NodeJoined { node: node.clone() },
             });
         }

@@ -18,20 +18,20 @@ pub(super) fn backlog_max(app: &App) -> u32 {
 pub(super) fn request_timeout(app: &App, version: Option<Version>) -> Option<Duration> {
     let own = app.settings.request_timeout;
     own.or_else(|| {
-        let web = shown(app, version)?.web_process()?;
+        let web = shown_release(app, version)?.web_process()?;
         Some(web.limits.request_timeout)
     })
 }
 
 /// When the app's web dynos fall asleep. Only handlers sleep: a server runs by itself between two requests.
 pub(super) fn idle_after(app: &App, version: Option<Version>, policy: &Policy) -> Option<Duration> {
-    let web = shown(app, version).and_then(|release| release.web_process());
+    let web = shown_release(app, version).and_then(|release| release.web_process());
     let after = app.settings.idle_after.or_default(policy.idle_after);
     after.filter(|_| web.is_none_or(|web| web.kind == ProcessKind::Handler))
 }
 
 /// The release that serves, or else the one that requests wait for.
-pub(super) fn shown(app: &App, version: Option<Version>) -> Option<&Arc<Release>> {
+pub(super) fn shown_release(app: &App, version: Option<Version>) -> Option<&Arc<Release>> {
     let serving = version.and_then(|version| app.releases.get(&version));
     serving.or_else(|| app.target_release())
 }

@@ -25,19 +25,19 @@ pub(super) struct Scene<'a> {
 }
 
 /// A release on a node.
-pub(super) type Fetched<'a> = (&'a AppName, Version, &'a NodeId, &'a FetchState);
+pub(super) type FetchedRelease<'a> = (&'a AppName, Version, &'a NodeId, &'a FetchState);
 
-pub(super) fn add(a: Room, b: Room) -> Room {
+pub(super) fn add_rooms(a: Room, b: Room) -> Room {
     (a.0.saturating_add(b.0), a.1.saturating_add(b.1))
 }
 
 pub(super) fn take_room(used: &mut BTreeMap<NodeId, Room>, node: &NodeId, room: Room) {
     match used.get_mut(node) {
-        Some(taken) => *taken = add(*taken, room),
+        Some(taken) => *taken = add_rooms(*taken, room),
         None => drop(used.insert(node.clone(), room)),
     }
 }
 
-pub(super) fn earlier(a: Option<Time>, b: Option<Time>) -> Option<Time> {
+pub(super) fn earlier_time(a: Option<Time>, b: Option<Time>) -> Option<Time> {
     a.into_iter().chain(b).min()
 }

@@ -9,13 +9,13 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 
-use super::scene::{Fetched, Room, Scene, add, earlier, take_room};
+use super::scene::{FetchedRelease, Room, Scene, add_rooms, earlier_time, take_room};
 use crate::desired::App;
 use crate::name::{AppName, DynoKey, NodeId};
 use crate::observed::Dyno;
 use crate::protocol::Route;
 use crate::time::Time;
-use quiet::{Known, Quiet, quiet};
+use quiet::{KnownApp, QuietApp, prove_quiet};
 
 /// The result of a survey.
 #[derive(Default)]
@@ -32,7 +32,7 @@ pub(super) struct Survey {
 
 impl Survey {
     /// A survey that skips no app.
-    pub(super) fn of_all(scene: Scene<'_>) -> Self {
+    pub(super) fn all_apps(scene: Scene<'_>) -> Self {
         let Scene {
             desired, observed, ..
         } = scene;
@@ -48,10 +48,10 @@ impl Survey {
         }
     }
 
-    /// Skips apps at rest, and apps that only wait for a report or a time. `used` is room that is taken by apps outside of
-    /// the scene.
-    pub(super) fn of(scene: Scene<'_>, used: &BTreeMap<NodeId, Room>) -> Self {
-        let mut walk = Walk::new(scene);
+    /// Skips apps at rest, and apps that only wait for a report or a time. `used` is room that is taken by apps outside
+    /// of the scene.
+    pub(super) fn skip_quiet_apps(scene: Scene<'_>, used: &BTreeMap<NodeId, Room>) -> Self {
+        let mut walk = SurveyWalk::new(scene);
         for (name, app) in &scene.desired.apps {
             walk.take(name, app);
         }
@@ -61,7 +61,7 @@ impl Survey {
 
 /// Apps that wait for the only node to fetch their slug.
 #[derive(Default)]
-struct Waiting {
+struct WaitingApps {
     apps: Vec<AppName>,
     /// Room for their dynos, existing ones included.
     room: Room,
@@ -69,39 +69,39 @@ struct Waiting {
 }
 
 /// A survey in progress: rows sorted by app, consumed up to the app that was taken last.
-struct Walk<'a> {
+struct SurveyWalk<'a> {
     scene: Scene<'a>,
     dynos: Peekable<std::collections::btree_map::Iter<'a, DynoKey, Dyno>>,
     routes: Peekable<std::collections::btree_map::Iter<'a, AppName, Route>>,
-    releases: Peekable<std::vec::IntoIter<Fetched<'a>>>,
+    releases: Peekable<std::vec::IntoIter<FetchedRelease<'a>>>,
     own_dynos: Vec<(&'a DynoKey, &'a Dyno)>,
-    own_releases: Vec<Fetched<'a>>,
-    waiting: Waiting,
+    own_releases: Vec<FetchedRelease<'a>>,
+    waiting: WaitingApps,
     /// Room that busy apps take already.
     busy_used: Room,
     survey: Survey,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> SurveyWalk<'a> {
     fn new(scene: Scene<'a>) -> Self {
         let nodes = scene.observed.nodes.iter();
         let releases = nodes.flat_map(|(id, node)| {
             let releases = node.releases.iter();
             releases.map(move |((app, version), fetch)| (app, *version, id, fetch))
         });
-        let mut releases: Vec<Fetched<'a>> = releases.collect();
+        let mut releases: Vec<FetchedRelease<'a>> = releases.collect();
         // The rows of each node are sorted already, so this is one merge.
         if scene.observed.nodes.len() > 1 {
             releases.sort_by(|a, b| a.0.cmp(b.0));
         }
-        Walk {
+        SurveyWalk {
             scene,
             dynos: scene.observed.dynos.iter().peekable(),
             routes: scene.observed.routes.iter().peekable(),
             releases: releases.into_iter().peekable(),
             own_dynos: Vec::new(),
             own_releases: Vec::new(),
-            waiting: Waiting::default(),
+            waiting: WaitingApps::default(),
             busy_used: (0, 0),
             survey: Survey::default(),
         }
@@ -148,16 +148,16 @@ impl<'a> Walk<'a> {
     }
 
     fn judge(&mut self, name: &AppName, app: &'a App, route: Option<&'a Route>) {
-        let known = Known {
+        let known = KnownApp {
             app,
             dynos: &self.own_dynos,
             releases: &self.own_releases,
             route,
         };
-        let Some(Quiet { wake_at, waits_for }) = quiet(self.scene, &known) else {
+        let Some(QuietApp { wake_at, waits_for }) = prove_quiet(self.scene, &known) else {
             let dynos = self.own_dynos.iter();
             self.busy_used = dynos.fold(self.busy_used, |sum, (_, dyno)| {
-                add(sum, (dyno.memory_bytes, 1))
+                add_rooms(sum, (dyno.memory_bytes, 1))
             });
             self.survey.busy.insert(name.clone());
             return;
@@ -166,12 +166,12 @@ impl<'a> Walk<'a> {
         let dynos = dynos.map(|(_, dyno)| (&dyno.node, (dyno.memory_bytes, 1)));
         if waits_for.1 > 0 {
             let own = dynos.map(|(_, room)| room);
-            self.waiting.room = own.fold(add(self.waiting.room, waits_for), add);
-            self.waiting.wake_at = earlier(self.waiting.wake_at, wake_at);
+            self.waiting.room = own.fold(add_rooms(self.waiting.room, waits_for), add_rooms);
+            self.waiting.wake_at = earlier_time(self.waiting.wake_at, wake_at);
             self.waiting.apps.push(name.clone());
             return;
         }
-        self.survey.wake_at = earlier(self.survey.wake_at, wake_at);
+        self.survey.wake_at = earlier_time(self.survey.wake_at, wake_at);
         for (node, room) in dynos {
             take_room(&mut self.survey.used, node, room);
         }
@@ -180,7 +180,7 @@ impl<'a> Walk<'a> {
     fn finish(mut self, used: &BTreeMap<NodeId, Room>) -> Survey {
         let strays = &mut self.survey.strays;
         for (key, dyno) in self.dynos {
-            self.busy_used = add(self.busy_used, (dyno.memory_bytes, 1));
+            self.busy_used = add_rooms(self.busy_used, (dyno.memory_bytes, 1));
             strays.insert(key.app.clone());
         }
         strays.extend(self.releases.map(|(app, ..)| app.clone()));
@@ -188,22 +188,22 @@ impl<'a> Walk<'a> {
         if waiting.apps.is_empty() {
             return survey;
         }
-        // Apps wait only where one node is alive. While that node has room for every dyno of every app, the order of the
-        // apps does not matter; otherwise all of them are planned, in order.
+        // Apps wait only where one node is alive. While that node has room for every dyno of every app, the order of
+        // the apps does not matter; otherwise all of them are planned, in order.
         let apps = survey.busy.iter();
-        let demand = apps.filter_map(|name| Some(demand(self.scene.desired.apps.get(name)?)));
-        let demand = demand.fold(add(waiting.room, self.busy_used), add);
+        let demand = apps.filter_map(|name| Some(demand_of(self.scene.desired.apps.get(name)?)));
+        let demand = demand.fold(add_rooms(waiting.room, self.busy_used), add_rooms);
         let home = self.scene.live.first();
         let fits = home.is_some_and(|id| {
             let taken = |of: &BTreeMap<NodeId, Room>| of.get(id).copied().unwrap_or_default();
-            let (memory, dynos) = add(add(taken(used), taken(&survey.used)), demand);
+            let (memory, dynos) = add_rooms(add_rooms(taken(used), taken(&survey.used)), demand);
             let node = &self.scene.observed.nodes[id];
             memory <= node.memory_bytes && dynos <= node.dynos_max
         });
         match home.filter(|_| fits) {
             Some(home) => {
                 take_room(&mut survey.used, home, waiting.room);
-                survey.wake_at = earlier(survey.wake_at, waiting.wake_at);
+                survey.wake_at = earlier_time(survey.wake_at, waiting.wake_at);
             }
             None => survey.busy.extend(waiting.apps),
         }
@@ -232,16 +232,18 @@ fn take_while<T: Copy>(
 }
 
 /// Room for every dyno that an app may have at once.
-fn demand(app: &App) -> Room {
+fn demand_of(app: &App) -> Room {
     let releases = app.wanted_releases();
     let processes = releases.iter().flat_map(|release| release.processes.iter());
     let first = releases.iter().filter(|release| app.is_unprepared(release));
     let first = first.filter_map(|release| release.release_process());
-    let first = first.fold((0, 0), |sum, spec| add(sum, (spec.limits.memory_bytes, 1)));
+    let first = first.fold((0, 0), |sum, spec| {
+        add_rooms(sum, (spec.limits.memory_bytes, 1))
+    });
     processes.fold(first, |sum, (process, spec)| {
         let open = app.count_open_places(process);
         let memory = spec.limits.memory_bytes.saturating_mul(open.into());
-        add(sum, (memory, open))
+        add_rooms(sum, (memory, open))
     })
 }
 

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 pub enum ProcessExit {
     /// The process ended by itself, with this exit code.
     Code(u8),
-    /// The process ended otherwise: by a trap, for its use of memory, or with its node. The text gives the reason, for the
-    /// app's owner.
+    /// The process ended otherwise: by a trap, for its use of memory, or with its node. The text gives the reason, for
+    /// the app's owner.
     Failed(String),
 }
 
@@ -54,16 +54,16 @@ pub enum CrashCause {
     Killed,
     /// The dyno used more memory than its limit: R15.
     Memory,
-    /// The dyno was replaced for no fault of the app: a client hung up, and the instance could not be kept. Never counts
-    /// for back-off.
+    /// The dyno was replaced for no fault of the app: a client hung up, and the instance could not be kept. Never
+    /// counts for back-off.
     Discarded,
     /// The node no longer has the dyno and never reported why. Never counts for back-off.
     Lost,
 }
 
 impl CrashCause {
-    /// Whether the app is at fault. Such a crash counts for back-off and fails a new release, unless a request ended the
-    /// dyno.
+    /// Whether the app is at fault. Such a crash counts for back-off and fails a new release, unless a request ended
+    /// the dyno.
     pub const fn is_app_fault(self) -> bool {
         !matches!(self, CrashCause::Discarded | CrashCause::Lost)
     }

@@ -33,8 +33,8 @@ pub struct Inventory {
     pub memory_bytes: u64,
     /// The most dynos that the node takes.
     pub dynos_max: u32,
-    /// The highest run that this incarnation was ever told to start. A dyno of this run or a lower one that is not listed
-    /// has ended.
+    /// The highest run that this incarnation was ever told to start. A dyno of this run or a lower one that is not
+    /// listed has ended.
     pub last_run: Run,
     /// Every dyno of the node.
     pub dynos: Vec<InventoryDyno>,

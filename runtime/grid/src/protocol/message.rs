@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// A new field has a serde default and leaves the version as it is: readers ignore fields that they do not know. A new
 /// variant, a removed field or a changed meaning makes the next version. A program reads its own version and, from
-/// version 2 on, the one before, so that the nodes of a grid can be upgraded one after the other. A message of any other
-/// version is refused as a whole: its sender counts as silent until it is upgraded.
+/// version 2 on, the one before, so that the nodes of a grid can be upgraded one after the other. A message of any
+/// other version is refused as a whole: its sender counts as silent until it is upgraded.
 pub const PROTOCOL_VERSION: u32 = 1;
 
 /// One message of one program to another: its version first, so that a reader refuses a version that it does not know

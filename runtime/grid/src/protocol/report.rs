@@ -13,8 +13,8 @@ use crate::name::{AppName, DynoKey, NodeId, Version};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "report", rename_all = "snake_case")]
 pub enum Report {
-    /// Everything that the node has. A node sends its inventory first, and again from time to time, so that lost reports do
-    /// not matter.
+    /// Everything that the node has. A node sends its inventory first, and again from time to time, so that lost
+    /// reports do not matter.
     Node(Inventory),
     /// The node lives.
     Heartbeat {
@@ -67,8 +67,9 @@ pub enum Report {
         cause: CrashCause,
         /// Whether the dyno had completed a request since its boot.
         served: bool,
-        /// Whether a request ended the dyno: a handler or server trapped or exited during a request, or the request took too
-        /// long. Such a crash says nothing about the app's boots, so the dyno is replaced at once, however often.
+        /// Whether a request ended the dyno: a handler or server trapped or exited during a request, or the request
+        /// took too long. Such a crash says nothing about the app's boots, so the dyno is replaced at once, however
+        /// often.
         in_request: bool,
     },
     /// A dyno that runs once ended by itself. The node has nothing left of it.

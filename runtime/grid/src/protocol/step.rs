@@ -25,8 +25,8 @@ pub enum Step {
         /// The release to get.
         release: Arc<Release>,
     },
-    /// Start a dyno of a release that the node has fetched. The node answers with `Up` or `Crashed`, or with `Idle` if the
-    /// dyno starts asleep.
+    /// Start a dyno of a release that the node has fetched. The node answers with `Up` or `Crashed`, or with `Idle` if
+    /// the dyno starts asleep.
     Start {
         /// The node that carries the step out.
         node: NodeId,
@@ -37,8 +37,8 @@ pub enum Step {
         /// The dyno may sleep until its first request. Its release served before, so a boot would show nothing new.
         asleep: bool,
     },
-    /// Run the release process of a release that the node has fetched, once. The node answers with `Up` when the process
-    /// runs, and with `Exited` when it has ended.
+    /// Run the release process of a release that the node has fetched, once. The node answers with `Up` when the
+    /// process runs, and with `Exited` when it has ended.
     Run {
         /// The node that carries the step out.
         node: NodeId,

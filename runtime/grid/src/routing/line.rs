@@ -269,7 +269,8 @@ impl<D, W> Line<D, W> {
     }
 
     /// When the response to a request is due that arrived at `arrived`. Time spent waiting for the app's boot does not
-    /// count, up to [`BOOT_WAIT_MAX`]: an app whose dyno crashes and boots over and over must not hold requests for ever.
+    /// count, up to [`BOOT_WAIT_MAX`]: an app whose dyno crashes and boots over and over must not hold requests for
+    /// ever.
     pub fn first_byte_due(&self, arrived: Time) -> FirstByteDue {
         let counted_from = self.booted.map_or(arrived, |booted| booted.max(arrived));
         let counted_from = counted_from.min(arrived + BOOT_WAIT_MAX);

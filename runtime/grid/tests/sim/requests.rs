@@ -19,10 +19,10 @@ const HANGUP_GRACE: Duration = Duration::from_secs(1);
 /// Other dynos that get a request after one could not be reached, as in the router.
 const RETRIES_MAX: u32 = 3;
 
-/// What is the same of all requests of one `request` command.
+/// The behaviour of the requests of one `request` command.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RequestKind {
-    /// How long the guest takes; none: it never ends.
+    /// The time that the guest takes; none: it never answers.
     pub(crate) service: Option<Duration>,
     /// The guest traps at the end of that time.
     pub(crate) traps: bool,
@@ -96,7 +96,7 @@ pub(crate) struct SimRouter {
     current: BTreeMap<AppName, usize>,
     requests: BTreeMap<RequestNumber, SimRequest>,
     arrived: RequestNumber,
-    /// Apps that something happened to since the last check.
+    /// Apps with events since the last check.
     touched: Vec<usize>,
 }
 
@@ -110,7 +110,7 @@ impl SimRouter {
 }
 
 impl World {
-    /// Has requests arrive, one every so often.
+    /// Has `count` requests arrive, one `every` so often.
     pub(crate) fn send_requests(
         &mut self,
         app: &AppName,
@@ -481,7 +481,7 @@ impl World {
         self.check_requests()
     }
 
-    /// Requests whose dyno has ended under them are answered.
+    /// Answers the requests whose dyno has ended.
     pub(crate) fn break_off_requests(&mut self) -> Result<(), String> {
         let running = self.router.requests.iter();
         let running = running.filter_map(|(number, request)| match &request.stage {
@@ -504,7 +504,7 @@ impl World {
         self.check_requests()
     }
 
-    /// What must hold of requests between two events.
+    /// Checks what must hold of requests between two events.
     fn check_requests(&mut self) -> Result<(), String> {
         for app in std::mem::take(&mut self.router.touched) {
             let audit = &mut self.router.apps[app].audit;
@@ -520,7 +520,7 @@ impl World {
         Ok(())
     }
 
-    /// A request that has no answer, after a time in which each must have got one.
+    /// A request without an answer, after a time in which every request must have one.
     pub(crate) fn unanswered_request(&mut self) -> Option<String> {
         let mut apps = self.router.apps.iter_mut();
         apps.find_map(|app| {
@@ -530,12 +530,12 @@ impl World {
     }
 }
 
-/// How a dyno takes a request that is handed to it.
+/// Whether a dyno takes a request that is handed to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reach {
     Answers,
-    /// It has ended, and the router has not heard so.
+    /// The dyno has ended, and the router does not know yet.
     Gone,
-    /// Its node cannot be reached.
+    /// The node of the dyno cannot be reached.
     NoConnection,
 }

@@ -66,14 +66,14 @@ impl DynoMeter {
             Report::Up { dyno, .. } | Report::Idle { dyno, .. } => {
                 let bytes = sizes.memory_bytes.get(dyno).copied().unwrap_or_default();
                 drop(sizes);
-                recorder.changed(dyno, bytes, true);
+                recorder.record_change(dyno, bytes, true);
             }
             Report::Crashed { dyno, .. }
             | Report::Exited { dyno, .. }
             | Report::Down { dyno, .. } => {
                 let bytes = sizes.memory_bytes.remove(dyno).unwrap_or_default();
                 drop(sizes);
-                recorder.changed(dyno, bytes, false);
+                recorder.record_change(dyno, bytes, false);
             }
             _ => {}
         }

@@ -1,4 +1,4 @@
-//! Requests that must not pass: each is refused, the connection closes, and no guest sees a thing.
+//! Requests that must not pass: each is refused, its connection closes, and no guest sees any of it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use crate::raw::Raw;
 use crate::world::{World, connect, say};
 
-/// What follows a refused request on its connection, and must never be taken for a request.
+/// Bytes behind a refused request on its connection. They must never be read as a request.
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nhost: hello.localhost\r\n\r\n";
 
 async fn refused(requests: &[(&str, String)], status: impl Fn(&str) -> u16) {
@@ -182,7 +182,7 @@ async fn two_readings_of_where_a_body_ends() {
     refused(&all, |_| 400).await;
 }
 
-/// A request with this start line, for an app that is there.
+/// A request with this start line, for an app that exists.
 fn start_line(line: &str) -> String {
     format!("{line}\r\nhost: hello.localhost\r\n\r\n")
 }

@@ -88,7 +88,7 @@ async fn responses_without_a_body_have_none() {
         (204, None)
     );
     assert_eq!(raw.get("/304").await.status, 304);
-    // Had one of them had a body, this answer would not be in its place.
+    // If one of these responses had a body, this response would not be at its place.
     assert_eq!(raw.get("/200").await.body, "body");
 }
 
@@ -164,7 +164,7 @@ async fn an_unknown_host_gets_a_page() {
     let answer = raw.ask(request).await;
     assert_eq!(answer.header("content-type"), Some("application/json"));
     assert!(answer.body.starts_with('{') && answer.body.contains("\"code\":\"404\""));
-    // The connection is none the worse for it, and names know no case, port or last dot.
+    // The connection is still good. Hostnames match in any case, with a port and with a dot at the end.
     for host in [
         "hello.localhost:8080",
         "HELLO.localhost",
@@ -211,7 +211,7 @@ async fn one_app_can_answer_on_every_host() {
             .await;
         assert_eq!(answer.status, 200, "{host}");
     }
-    // An older route changes nothing; withdrawn, the app is gone.
+    // An older route changes nothing. After the withdrawal there is no such app.
     let stale = Route {
         generation: Generation(0),
         target: RouteTarget::Refuse(Refusal::Maintenance),

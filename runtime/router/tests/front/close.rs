@@ -84,7 +84,7 @@ async fn who_connected_before_the_end_is_still_answered() {
     assert_eq!(closing.await.unwrap(), ServerClose::Finished);
 }
 
-/// The head that was on its way is answered, and no further one.
+/// The head that was arriving is answered, and no later one.
 #[tokio::test]
 async fn a_client_that_always_begins_one_more_request_does_not_keep_its_connection() {
     let gate = Arc::new(Semaphore::new(0));
@@ -165,7 +165,7 @@ async fn a_second_order_ends_the_grace_time() {
     raw.send("GET / HTTP/1.1\r\nhost: hello.localhost\r\n\r\n")
         .await;
     eventually(|| world.router.statistics().calls == 1).await;
-    // Longer than a test may take.
+    // Longer than a test may run.
     let closing = tokio::spawn(server.close(Duration::from_secs(1_000_000)));
     assert_eq!(world.router.load(&crate::world::app()).unwrap().busy, 1);
     world.router.force();

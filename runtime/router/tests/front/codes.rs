@@ -89,7 +89,7 @@ async fn h12_counts_the_wait_and_names_it() {
         .send("GET /2 HTTP/1.1\r\nhost: hello.localhost\r\n\r\n")
         .await;
     assert_eq!(first.answer().await.status, 503);
-    // The dyno is lost; its replacement takes the second, which has six seconds left.
+    // The dyno is lost. Its replacement takes the second request, which has six seconds left.
     world.serve(&[key(1, 2)], &[key(1, 2)]);
     assert_eq!(second.answer().await.status, 503);
     let records = world.recorded(2).await;
@@ -256,7 +256,7 @@ async fn h18_when_the_guest_breaks_off() {
         assert!(raw.is_closed().await, "{path}");
         let lines = world.lines(1).await;
         assert!(
-            lines[0].starts_with("at=error code=H18 desc=\"RouterServer request interrupted\""),
+            lines[0].starts_with("at=error code=H18 desc=\"Server request interrupted\""),
             "{}",
             lines[0]
         );
@@ -299,7 +299,7 @@ async fn after_a_boot_a_request_still_waits_no_longer_than_it_may() {
     raw.send("GET / HTTP/1.1\r\nhost: hello.localhost\r\n\r\n")
         .await;
     tokio::time::sleep(Duration::from_secs(20)).await;
-    // It is up, and its handle is lost at once.
+    // The dyno is up, and its handle is lost at once.
     world.publish(RouteTarget::Dynos(vec![key(1, 1)]), Vec::new(), 100);
     assert!(raw.answer().await.body.contains("H12"));
     assert_eq!(world.recorded(1).await[0].wait.as_secs(), 50);

@@ -1,4 +1,4 @@
-//! Caps on connections, and connections after errors.
+//! Limits for connections, and connections after errors.
 
 use router::RouterLimits;
 
@@ -25,12 +25,12 @@ async fn a_client_has_so_many_connections_and_no_more() {
     fourth.try_send("GET / HTTP/1.1\r\n\r\n").await;
     assert!(fourth.is_closed().await);
     assert_eq!(world.router.statistics().connections_refused, 1);
-    // Another client is not concerned.
+    // Another client is not affected.
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
     let mut other = Raw::new(socket.connect(server.address()).await.unwrap());
     assert_eq!(other.get("/").await.status, 200);
-    // And when one closes there is room again.
+    // When one connection closes, there is room again.
     open.pop();
     eventually(|| world.router.statistics().connections == 3).await;
     assert_eq!(Raw::new(connect(&server).await).get("/").await.status, 200);

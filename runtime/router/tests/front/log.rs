@@ -11,7 +11,7 @@ use router::AccessRecord;
 use crate::raw::Raw;
 use crate::world::{World, app, say};
 
-/// Reads logfmt as strictly as it is written.
+/// Parses logfmt, as strictly as the router writes it.
 fn parse(line: &str) -> Vec<(String, String)> {
     let mut fields = Vec::new();
     let mut rest = line.chars().peekable();
@@ -156,7 +156,7 @@ async fn over_the_wire_too() {
     let mut raw = Raw::new(world.pipe());
     let request = "GET /\"%0astatus=1\\\"dyno=web.9 HTTP/1.1\r\nhost: hello.localhost\r\n\
                    x-forwarded-for: \" status=1 \x1b[2J\r\n\r\n";
-    // An escape is no part of a header at all; with it gone the rest passes.
+    // An escape byte is not allowed in a header: without this byte the rest passes.
     let request = request.replace('\x1b', "");
     assert_eq!(raw.ask(request).await.status, 200);
     let line = &world.lines(1).await[0];

@@ -1,6 +1,6 @@
 //! The router at its boundary: bytes in, bytes and log lines out, plain functions for dynos.
 
-// In a test, to unwrap is to assert.
+// In a test, unwrapping is an assertion.
 #![allow(clippy::unwrap_used)]
 
 mod abuse;

@@ -1,17 +1,17 @@
-//! An HTTP/1 client of bare bytes, which may say anything and believes little.
+//! An HTTP/1 client that sends raw bytes, and checks all that it reads.
 
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// A response as it stood on the wire.
+/// A response as the client read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// Names in lower case.
+    /// Header names are in lower case.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: String,
-    /// The body came to the end that its framing promised.
+    /// The body ended as its framing says.
     pub(crate) complete: bool,
 }
 
@@ -22,13 +22,13 @@ impl Answer {
     }
 }
 
-/// A connection, and what was read beyond the last answer.
+/// A connection, and the bytes read beyond the last response.
 pub(crate) struct Raw<S> {
     pub(crate) io: S,
     pub(crate) ahead: Vec<u8>,
 }
 
-/// Nothing here takes long; whoever waits this long would wait for ever.
+/// The longest that a client waits: only reached when a test fails.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
@@ -43,7 +43,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         self.io.write_all(bytes.as_ref()).await.unwrap();
     }
 
-    /// Sends what the other end may not want to read to its end.
+    /// Sends bytes that the router may not read to their end.
     pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.io.write_all(bytes.as_ref()).await;
     }
@@ -70,7 +70,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         self.try_answer(head_only).await.expect("no answer came")
     }
 
-    /// The next answer, or none if the connection ends without one.
+    /// The next response; `None` if the connection ends without one.
     pub(crate) async fn try_answer(&mut self, head_only: bool) -> Option<Answer> {
         let end = loop {
             if let Some(at) = find(&self.ahead, b"\r\n\r\n") {
@@ -144,7 +144,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         answer.body = text(body);
     }
 
-    /// Whether more came before the end.
+    /// Whether more bytes arrive before the end.
     async fn more(&mut self) -> bool {
         let mut buf = [0; 16 * 1024];
         let read = tokio::time::timeout(PATIENCE, self.io.read(&mut buf));

@@ -1,4 +1,4 @@
-//! RouterServer dynos: those that cannot be reached, and connections that switch protocols.
+//! Server dynos: those that cannot be reached, and connections that switch protocols.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -15,7 +15,7 @@ use crate::world::{End, World, app, eventually, head, say};
 const SWITCH: &str = "GET /chat HTTP/1.1\r\nhost: hello.localhost\r\nconnection: keep-alive, Upgrade\r\n\
                       upgrade: websocket\r\nsec-websocket-key: abc\r\n\r\n";
 
-/// Dynos of which the first so many refuse a connection, with this code.
+/// Dynos of which the first ones refuse a connection, with this code.
 fn unreachable(dynos: u32, first: usize, code: Refusal) -> (World, Arc<AtomicUsize>) {
     let tried = Arc::new(AtomicUsize::new(0));
     let seen = tried.clone();
@@ -72,7 +72,7 @@ async fn after_some_dynos_the_code_is_the_answer() {
     }
 }
 
-/// With no other dyno the request waits for the replacement, as any request waits.
+/// Without another dyno, the request waits for the replacement in the queue.
 #[tokio::test(start_paused = true)]
 async fn a_request_waits_for_the_dyno_that_replaces_one() {
     let (world, tried) = unreachable(1, 1, Refusal::BackendRefused);
@@ -86,12 +86,12 @@ async fn a_request_waits_for_the_dyno_that_replaces_one() {
     assert_eq!(tried.load(SeqCst), 2);
 }
 
-/// A dyno that switches protocols, and sends back what it gets, `>` before it, until it gets `bye`.
+/// A dyno that switches protocols, and sends back what it gets, with `>` in front, until it gets `bye`.
 fn chat() -> World {
     chat_after(Duration::ZERO)
 }
 
-/// The same, that takes so long for each answer.
+/// The same, with a delay before each answer.
 fn chat_after(pause: Duration) -> World {
     World::servers(
         1,
@@ -141,7 +141,7 @@ async fn switched(world: &World) -> Raw<tokio::io::DuplexStream> {
     switched_with(world, &[]).await
 }
 
-/// The same, with what the client sends before it has the answer.
+/// The same, with bytes that the client sends before it has the response.
 async fn switched_with(world: &World, early: &[&str]) -> Raw<tokio::io::DuplexStream> {
     let mut raw = Raw::new(world.pipe());
     let together = early.first().copied().unwrap_or_default();
@@ -178,7 +178,7 @@ async fn a_switched_connection_carries_bytes_both_ways_and_holds_its_dyno() {
             format!(">{text}")
         );
     }
-    // Longer than a request may take: it is no request any more.
+    // Longer than the time limit of a request, which does not apply to a tunnel.
     for _ in 0..3 {
         tokio::time::sleep(Duration::from_secs(50)).await;
         raw.send("x").await;
@@ -232,7 +232,7 @@ async fn a_router_that_must_stop_ends_tunnels() {
     assert!(world.kills().iter().all(|kill| *kill == Kill::Forced));
 }
 
-/// What a client sends before it has the answer belongs to the tunnel, whether it could be a request or not.
+/// Bytes that a client sends before it has the response belong to the tunnel, whether they could be a request or not.
 #[tokio::test(start_paused = true)]
 async fn what_comes_before_the_switch_is_not_lost() {
     let long = "\0".repeat(100);
@@ -258,7 +258,7 @@ async fn what_comes_before_the_switch_is_not_lost() {
     }
 }
 
-/// Without a switch it is judged as any request.
+/// Without a switch, these bytes are checked as any request is.
 #[tokio::test(start_paused = true)]
 async fn what_comes_before_a_switch_that_is_not_granted_is_a_request() {
     for (path, slow) in [("/plain", 50), ("/plain", 0)] {
@@ -290,7 +290,7 @@ async fn what_comes_before_a_switch_that_is_not_granted_is_a_request() {
     }
 }
 
-/// A dyno that is no server never hears of the wish, and a server may ignore it.
+/// Only server dynos see a request to switch protocols, and they may ignore it.
 #[tokio::test(start_paused = true)]
 async fn a_wish_to_switch_that_nobody_grants_is_a_request() {
     let world = World::new(

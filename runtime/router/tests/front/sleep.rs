@@ -1,4 +1,4 @@
-//! Dynos that nobody needs are put to sleep, and nobody notices.
+//! Dynos without requests are put to sleep, without an effect on requests.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -13,7 +13,7 @@ use crate::raw::Raw;
 use crate::world::{End, World, app, eventually, key, say};
 
 const IDLE_AFTER: Duration = Duration::from_secs(60);
-/// The sweeper's, at most, and some.
+/// A little more than the longest delay of the sweeper.
 const LATE: Duration = Duration::from_secs(3);
 
 /// Answers with the name of the dyno.
@@ -105,14 +105,14 @@ async fn routes_change_when_dynos_sleep_and_sleepers_stay_asleep() {
     let world = world(2);
     sleep(IDLE_AFTER + LATE).await;
     eventually(|| load(&world).asleep == 2).await;
-    // One of them goes, one is new.
+    // One dyno leaves the route, and one is new.
     world.serve(&[key(1, 1), key(3, 1)], &[key(3, 1)]);
     let Load { free, asleep, .. } = load(&world);
     assert_eq!((free, asleep), (2, 1));
     assert_eq!(*world.events.released.lock().unwrap(), [key(2, 1)]);
     let mut raw = Raw::new(world.pipe());
     assert_eq!(raw.get("/").await.body, "web.3", "one awake is taken first");
-    // Without a time they stay awake; those that sleep sleep on.
+    // Without a time after which dynos sleep, awake dynos stay awake, and sleeping ones asleep.
     world.change(Vec::new(), |route| route.idle_after = None);
     sleep(IDLE_AFTER * 10).await;
     assert_eq!((slept(&world), load(&world).asleep), (2, 1));
@@ -121,8 +121,8 @@ async fn routes_change_when_dynos_sleep_and_sleepers_stay_asleep() {
     eventually(|| load(&world).asleep == 2).await;
 }
 
-/// A dyno that is being put to sleep is out for that moment: requests of that moment, swaps and withdrawals
-/// must lose nothing.
+/// A dyno that is being put to sleep is not in the free list for that moment: requests, swaps and withdrawals
+/// in that moment must lose nothing.
 #[tokio::test(start_paused = true)]
 async fn what_comes_while_a_dyno_falls_asleep_is_served() {
     let world = Arc::new(world(1));

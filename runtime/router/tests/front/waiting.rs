@@ -1,4 +1,4 @@
-//! One request a dyno, one FIFO an app.
+//! One request at a time for each dyno, one queue for each app.
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -153,7 +153,7 @@ async fn who_leaves_the_queue_takes_no_dyno_along() {
     for n in 0..9 {
         clients.push(queue(&world, n).await);
     }
-    // Every third one hangs up.
+    // Every third client hangs up.
     let mut n = 0;
     clients.retain(|_| {
         n += 1;
@@ -294,7 +294,7 @@ async fn swaps_under_load_drop_nothing() {
     let records = world.recorded(served).await;
     assert_eq!(records.len(), served);
     assert!(records.iter().all(|r| r.code.is_none() && r.status == 200));
-    // Every dyno but those of the last route was given back to its node.
+    // Every dyno that is not in the last route was given back to its node.
     let all: u64 = 3 + (2..100).map(|run| 1 + run % 4).sum::<u64>();
     let released = || world.events.released.lock().unwrap().len() as u64;
     eventually(|| released() == all - (1 + 99 % 4)).await;
@@ -314,7 +314,7 @@ async fn those_who_wait_survive_a_swap_and_a_boot() {
     assert_eq!(load(&world).waiting, 1);
     gate.open.add_permits(10);
     assert_eq!(first.answer().await.body, "/first");
-    // Its dyno is out of the route, so it was released and not handed on.
+    // The dyno is not in the route any more, so it was released and not handed on.
     eventually(|| world.events.released.lock().unwrap().len() == 1).await;
     world.serve(&[key(1, 2)], &[key(1, 2)]);
     assert_eq!(waiting.answer().await.body, "/0");

@@ -27,14 +27,14 @@ pub(crate) enum End {
 pub(crate) type Guest = Pin<Box<dyn Future<Output = End> + Send>>;
 type Handler = Arc<dyn Fn(Request<RequestBody>, Reply, DynoKey) -> Guest + Send + Sync>;
 
-/// What happens to the dynos of a world.
+/// What happened to the dynos of a world.
 #[derive(Debug, Default)]
 pub(crate) struct Events {
     pub(crate) kills: Mutex<Vec<Kill>>,
     pub(crate) released: Mutex<Vec<DynoKey>>,
-    /// Every time that one was put to sleep.
+    /// Each time that a dyno was put to sleep.
     pub(crate) slept: Mutex<Vec<DynoKey>>,
-    /// Its dynos are servers.
+    /// The dynos of the world are servers.
     pub(crate) serve: AtomicBool,
 }
 
@@ -98,7 +98,7 @@ impl Call<FnDyno> for FnCall {
     }
 }
 
-/// A router, its app `hello`, and all that was seen of them.
+/// A router, its app `hello`, and what the test observed.
 pub(crate) struct World {
     pub(crate) router: Router<FnDyno>,
     pub(crate) events: Arc<Events>,
@@ -140,7 +140,7 @@ impl World {
         World::behind(&[], limits, dynos, guest)
     }
 
-    /// The same behind proxies that are trusted.
+    /// The same behind trusted proxies.
     pub(crate) fn behind<F, G>(
         proxies: &[&str],
         limits: RouterLimits,
@@ -192,7 +192,7 @@ impl World {
         world
     }
 
-    /// The same of dynos that are servers.
+    /// The same with server dynos.
     pub(crate) fn servers<F, G>(dynos: u32, guest: F) -> World
     where
         F: Fn(Request<RequestBody>, Reply, DynoKey) -> G + Send + Sync + 'static,
@@ -243,7 +243,7 @@ impl World {
         self.router.listen(listener).unwrap()
     }
 
-    /// A connection without a socket, for virtual time.
+    /// A connection without a socket, for tests in virtual time.
     pub(crate) fn pipe(&self) -> DuplexStream {
         self.pipe_from("192.0.2.7")
     }
@@ -279,7 +279,7 @@ impl World {
     }
 }
 
-/// Waits for what must come to pass. The bound is for what never does.
+/// Waits until `condition` holds; fails if it never does.
 pub(crate) async fn eventually(mut condition: impl FnMut() -> bool) {
     for _ in 0..100_000 {
         if condition() {
@@ -287,7 +287,7 @@ pub(crate) async fn eventually(mut condition: impl FnMut() -> bool) {
         }
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    panic!("it did not come to pass");
+    panic!("the condition never holds");
 }
 
 pub(crate) fn head(status: u16) -> Parts {
@@ -299,7 +299,7 @@ pub(crate) fn head(status: u16) -> Parts {
         .0
 }
 
-/// Answers at once.
+/// Sends a whole response.
 pub(crate) fn say(mut reply: Reply, status: u16, text: &str) -> End {
     reply.send_head(head(status)).unwrap();
     reply.send_data(Bytes::copy_from_slice(text.as_bytes()));
@@ -315,7 +315,7 @@ pub(crate) async fn echo(request: Request<RequestBody>, reply: Reply) -> End {
     }
 }
 
-/// Writes a piece, waiting for room.
+/// Waits for room, and sends a piece.
 pub(crate) async fn send(reply: &mut Reply, data: Bytes) {
     std::future::poll_fn(|cx| reply.poll_ready(cx)).await;
     reply.send_data(data);

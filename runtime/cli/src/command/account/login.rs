@@ -3,10 +3,10 @@
 use std::io::{IsTerminal, Read};
 
 use anyhow::{Context, Result, bail};
+use api::resource::AccountResource;
 
 use crate::args::{LoginArgs, LogoutArgs, WhoamiArgs};
-use crate::client::types::Account;
-use crate::client::{Client, Server, ServerUrl, credentials, server_url};
+use crate::client::{Client, RemoteServer, ServerUrl, credentials, server_url};
 use crate::terminal::{self, clean};
 
 /// Most bytes that are read for a token: a longer input is another file.
@@ -23,7 +23,7 @@ pub(crate) fn login(args: &LoginArgs) -> Result<()> {
     let token = read_token(&url)?;
     let client = Client::new(url.clone(), token.clone());
     let answer = client.get("/v1/account")?;
-    let account: Account = answer.read()?;
+    let account: AccountResource = answer.read()?;
     let file = credentials::log_in(&url, &token)?;
     if args.json {
         return terminal::print_json(answer.json());
@@ -67,15 +67,15 @@ pub(crate) fn logout(args: &LogoutArgs) -> Result<()> {
 }
 
 pub(crate) fn whoami(args: &WhoamiArgs) -> Result<()> {
-    let server = Server::of(&args.on)?;
+    let server = RemoteServer::find(&args.on)?;
     let answer = server.client.get("/v1/account")?;
     server.show(&answer, || {
         terminal::print(&describe_account(&answer.read()?, server.client.url()))
     })
 }
 
-fn describe_account(account: &Account, url: &ServerUrl) -> String {
-    let Account { name, role, app } = account;
+fn describe_account(account: &AccountResource, url: &ServerUrl) -> String {
+    let AccountResource { name, role, app } = account;
     let only = app
         .as_ref()
         .map_or_else(String::new, |app| format!(", app {app} only"));

@@ -4,13 +4,12 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
+use api::resource::{CreateTokenRequest, PageResource, TokenResource, TokenRoleResource};
 use grid::name::AppName;
 use node::{LocalToken, LocalTokenError, LocalTokenRequest};
-use serde_json::json;
 
 use crate::args::{TokenRole, TokensArgs, TokensCommand};
-use crate::client::types::{Items, Token};
-use crate::client::{Server, escape};
+use crate::client::{RemoteServer, escape};
 use crate::dirs;
 use crate::terminal::{self, clean, format_age, table};
 
@@ -23,7 +22,7 @@ pub(crate) fn run(args: &TokensArgs) -> Result<()> {
         data,
     }) = &args.command
     else {
-        let server = Server::of(&args.on)?;
+        let server = RemoteServer::find(&args.on)?;
         return match &args.command {
             Some(TokensCommand::Revoke { id }) => revoke_token(&server, id),
             _ => list_tokens(&server),
@@ -31,7 +30,7 @@ pub(crate) fn run(args: &TokensArgs) -> Result<()> {
     };
     let name = name.as_deref().unwrap_or(role.name());
     if !local {
-        return create_token(&Server::of(&args.on)?, name, *role, app.as_ref());
+        return create_token(&RemoteServer::find(&args.on)?, name, *role, app.as_ref());
     }
     if args.on.server.is_some() {
         bail!("--local is for the server whose data is on this machine: leave --server out");
@@ -44,16 +43,16 @@ pub(crate) fn run(args: &TokensArgs) -> Result<()> {
     create_local_token(&request, data.as_deref(), args.on.json)
 }
 
-fn list_tokens(server: &Server) -> Result<()> {
+fn list_tokens(server: &RemoteServer) -> Result<()> {
     let answer = server.client.list("/v1/tokens")?;
     server.show(&answer, || {
-        let Items { items } = answer.read::<Items<Token>>()?;
+        let PageResource { items, .. } = answer.read::<PageResource<TokenResource>>()?;
         let now = SystemTime::now();
         let rows = items.iter().map(|token| {
             [
                 clean(&token.id),
                 clean(&token.name),
-                clean(&token.role),
+                clean(&token.role.to_string()),
                 clean(token.app.as_deref().unwrap_or("all")),
                 clean(&token.created_by),
                 format_age(&token.created_at, now),
@@ -63,15 +62,28 @@ fn list_tokens(server: &Server) -> Result<()> {
     })
 }
 
-/// Creates a token. Only the secret goes to stdout, so that it can be piped.
-fn create_token(server: &Server, name: &str, role: TokenRole, app: Option<&AppName>) -> Result<()> {
-    let mut body = json!({ "name": name, "role": role.name() });
-    if let Some(app) = app {
-        body["app"] = json!(app);
+fn role_resource(role: TokenRole) -> TokenRoleResource {
+    match role {
+        TokenRole::Admin => TokenRoleResource::Admin,
+        TokenRole::Deploy => TokenRoleResource::Deploy,
+        TokenRole::Read => TokenRoleResource::Read,
     }
-    let answer = server.client.post("/v1/tokens", &body)?;
+}
+
+fn create_token(
+    server: &RemoteServer,
+    name: &str,
+    role: TokenRole,
+    app: Option<&AppName>,
+) -> Result<()> {
+    let request = CreateTokenRequest {
+        name: name.to_owned(),
+        role: role_resource(role),
+        app: app.map(ToString::to_string),
+    };
+    let answer = server.client.post("/v1/tokens", &request)?;
     server.show(&answer, || {
-        let token: Token = answer.read()?;
+        let token: TokenResource = answer.read()?;
         let secret = token
             .token
             .context("the server made a token, but did not send its secret")?;
@@ -110,7 +122,7 @@ fn create_local_token(request: &LocalTokenRequest, data: Option<&Path>, json: bo
     terminal::print(&clean(&token.token))
 }
 
-fn revoke_token(server: &Server, id: &str) -> Result<()> {
+fn revoke_token(server: &RemoteServer, id: &str) -> Result<()> {
     let answer = server
         .client
         .delete(&format!("/v1/tokens/{}", escape(id)))?;

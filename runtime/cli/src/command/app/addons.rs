@@ -1,18 +1,17 @@
 //! `dyno addons`: an app's databases and caches.
 
 use anyhow::{Context, Result, bail};
+use api::resource::{AddonResource, CreateAddonRequest, PageResource};
 use grid::desired::AddonService;
 use grid::name::{AddonName, AttachmentName};
-use serde_json::{Value, json};
 
 use crate::args::{AddonsArgs, AddonsCommand};
-use crate::client::types::{Addon, Items};
-use crate::client::{Answer, App};
+use crate::client::{ApiResponse, RemoteApp};
 use crate::command::release::wait_for_release;
 use crate::terminal::{self, ProgressLine, clean, table};
 
 pub(crate) fn run(args: &AddonsArgs) -> Result<()> {
-    let app = App::of(&args.on)?;
+    let app = RemoteApp::find(&args.on)?;
     match &args.command {
         None => list_addons(&app),
         Some(AddonsCommand::Create {
@@ -28,10 +27,10 @@ pub(crate) fn run(args: &AddonsArgs) -> Result<()> {
     }
 }
 
-fn list_addons(app: &App) -> Result<()> {
+fn list_addons(app: &RemoteApp) -> Result<()> {
     let answer = app.client().list(&app.path("/addons"))?;
     app.server.show(&answer, || {
-        let Items { items } = answer.read::<Items<Addon>>()?;
+        let PageResource { items, .. } = answer.read::<PageResource<AddonResource>>()?;
         if items.is_empty() {
             let next = "yet: dyno addons create postgresql, redis or memcached";
             terminal::print_note("No add-ons", next);
@@ -42,7 +41,7 @@ fn list_addons(app: &App) -> Result<()> {
                 clean(addon.attached_as.as_deref().unwrap_or("-")),
                 clean(&addon.service),
                 clean(&addon.name),
-                clean(&addon.state),
+                clean(&addon.state.to_string()),
                 clean(&addon.config_names.join(", ")),
                 clean(&describe_sharing(app, addon)),
             ]
@@ -60,7 +59,7 @@ fn list_addons(app: &App) -> Result<()> {
 }
 
 /// The other apps that have the add-on, its owner first.
-fn describe_sharing(app: &App, addon: &Addon) -> String {
+fn describe_sharing(app: &RemoteApp, addon: &AddonResource) -> String {
     let owner = addon
         .owner
         .iter()
@@ -73,36 +72,44 @@ fn describe_sharing(app: &App, addon: &Addon) -> String {
 }
 
 fn create_addon(
-    app: &App,
+    app: &RemoteApp,
     service: AddonService,
     attach_as: Option<&AttachmentName>,
     name: Option<&AddonName>,
 ) -> Result<()> {
-    let mut body = json!({ "service": service });
-    if let Some(name) = name {
-        body["name"] = json!(name);
-    }
+    let request = CreateAddonRequest {
+        service: Some(service.name().to_owned()),
+        name: name.map(ToString::to_string),
+        attach_as: attach_as.map(ToString::to_string),
+        addon: None,
+    };
     let progress = ProgressLine::start(&format!("Creating {service} for {}", app.name));
-    let answer = post_addon(app, body, attach_as)?;
+    let answer = post_addon(app, &request)?;
     drop(progress);
     show_attached(app, "Created", &answer)
 }
 
-fn attach_addon(app: &App, addon: &AddonName, attach_as: Option<&AttachmentName>) -> Result<()> {
-    let answer = post_addon(app, json!({ "addon": addon }), attach_as)?;
+fn attach_addon(
+    app: &RemoteApp,
+    addon: &AddonName,
+    attach_as: Option<&AttachmentName>,
+) -> Result<()> {
+    let request = CreateAddonRequest {
+        addon: Some(addon.to_string()),
+        attach_as: attach_as.map(ToString::to_string),
+        ..CreateAddonRequest::default()
+    };
+    let answer = post_addon(app, &request)?;
     show_attached(app, "Attached", &answer)
 }
 
-fn post_addon(app: &App, mut body: Value, attach_as: Option<&AttachmentName>) -> Result<Answer> {
-    if let Some(attach_as) = attach_as {
-        body["as"] = json!(attach_as);
-    }
-    app.client().post(&app.path("/addons"), &body)
+fn post_addon(app: &RemoteApp, request: &CreateAddonRequest) -> Result<ApiResponse> {
+    app.client().post(&app.path("/addons"), request)
 }
 
 /// Shows the add-on's config vars, and waits for the release that has them.
-fn show_attached(app: &App, verb: &str, answer: &Answer) -> Result<()> {
-    let addon: Addon = answer.read()?;
+fn show_attached(app: &RemoteApp, verb: &str, answer: &ApiResponse) -> Result<()> {
+    let addon: AddonResource = answer.read()?;
     let vars = addon.config_names.join(", ");
     let made = match answer.release() {
         Some(version) => format!("which makes {version}"),
@@ -114,7 +121,7 @@ fn show_attached(app: &App, verb: &str, answer: &Answer) -> Result<()> {
 }
 
 /// Waits for the release that a change made, if any.
-fn wait_for_change(app: &App, answer: &Answer) -> Result<()> {
+fn wait_for_change(app: &RemoteApp, answer: &ApiResponse) -> Result<()> {
     if let Some(version) = answer.release() {
         wait_for_release(app, version, ProgressLine::new())?;
         terminal::print_note("Up", &format!("{} {}", app.name, clean(version)));
@@ -123,11 +130,11 @@ fn wait_for_change(app: &App, answer: &Answer) -> Result<()> {
 }
 
 /// The add-on with this name, on the server or in the app.
-fn find_addon(app: &App, named: &str) -> Result<Addon> {
+fn find_addon(app: &RemoteApp, named: &str) -> Result<AddonResource> {
     let answer = app.client().list(&app.path("/addons"))?;
-    let Items { items } = answer.read::<Items<Addon>>()?;
+    let PageResource { items, .. } = answer.read::<PageResource<AddonResource>>()?;
     let is_named =
-        |addon: &Addon| addon.name == named || addon.attached_as.as_deref() == Some(named);
+        |addon: &AddonResource| addon.name == named || addon.attached_as.as_deref() == Some(named);
     let found = items.into_iter().find(is_named);
     found.with_context(|| {
         let (app, named) = (&app.name, clean(named));
@@ -135,11 +142,11 @@ fn find_addon(app: &App, named: &str) -> Result<Addon> {
     })
 }
 
-fn is_own(app: &App, addon: &Addon) -> bool {
+fn is_own(app: &RemoteApp, addon: &AddonResource) -> bool {
     addon.owner.as_deref() == Some(app.name.as_str())
 }
 
-fn detach_addon(app: &App, named: &str) -> Result<()> {
+fn detach_addon(app: &RemoteApp, named: &str) -> Result<()> {
     let addon = find_addon(app, named)?;
     let name = clean(&addon.name);
     if is_own(app, &addon) {
@@ -156,7 +163,7 @@ fn detach_addon(app: &App, named: &str) -> Result<()> {
     wait_for_change(app, &answer)
 }
 
-fn destroy_addon(app: &App, named: &str, confirm: &str) -> Result<()> {
+fn destroy_addon(app: &RemoteApp, named: &str, confirm: &str) -> Result<()> {
     let addon = find_addon(app, named)?;
     let name = clean(&addon.name);
     if !is_own(app, &addon) {

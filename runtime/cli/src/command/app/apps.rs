@@ -4,12 +4,11 @@ use std::io::IsTerminal;
 use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
+use api::resource::{AppResource, CreateAppRequest, PageResource, UpdateAppRequest};
 use grid::name::AppName;
-use serde_json::{Map, Value, json};
 
 use crate::args::{AppSetting, AppTarget, AppsArgs, AppsCommand};
-use crate::client::types::{self, Items};
-use crate::client::{App, Server};
+use crate::client::{RemoteApp, RemoteServer};
 use crate::terminal::{self, clean, details, format_moment, table};
 
 pub(crate) fn run(args: &AppsArgs) -> Result<()> {
@@ -26,10 +25,10 @@ pub(crate) fn run(args: &AppsArgs) -> Result<()> {
 }
 
 fn list_apps(on: &AppTarget) -> Result<()> {
-    let server = Server::of(&on.server)?;
+    let server = RemoteServer::find(&on.server)?;
     let answer = server.client.list("/v1/apps")?;
     server.show(&answer, || {
-        let Items { items } = answer.read::<Items<types::App>>()?;
+        let PageResource { items, .. } = answer.read::<PageResource<AppResource>>()?;
         if items.is_empty() {
             terminal::print_note("No apps", "yet: dyno deploy");
             return Ok(());
@@ -47,12 +46,11 @@ fn list_apps(on: &AppTarget) -> Result<()> {
 }
 
 fn create_app(on: &AppTarget, name: Option<&AppName>) -> Result<()> {
-    let app = App::named(on, name)?;
-    let answer = app
-        .client()
-        .post("/v1/apps", &json!({ "name": app.name }))?;
+    let app = RemoteApp::find_named(on, name)?;
+    let name = app.name.to_string();
+    let answer = app.client().post("/v1/apps", &CreateAppRequest { name })?;
     app.server.show(&answer, || {
-        let created: types::App = answer.read()?;
+        let created: AppResource = answer.read()?;
         terminal::print_note("Created", &clean(&created.name));
         terminal::print_note("Next", &format!("dyno deploy -a {}", app.name));
         terminal::print(&clean(&created.url))
@@ -60,13 +58,13 @@ fn create_app(on: &AppTarget, name: Option<&AppName>) -> Result<()> {
 }
 
 fn show_app(on: &AppTarget, name: Option<&AppName>) -> Result<()> {
-    let app = App::named(on, name)?;
+    let app = RemoteApp::find_named(on, name)?;
     let answer = app.client().get(&app.path(""))?;
     app.server
         .show(&answer, || terminal::print(&describe_app(&answer.read()?)))
 }
 
-fn describe_app(app: &types::App) -> String {
+fn describe_app(app: &AppResource) -> String {
     let timeout = app.timeout_ms.map(std::time::Duration::from_millis);
     let timeout = timeout.map(|time| humantime::format_duration(time).to_string());
     let lines = [
@@ -96,7 +94,7 @@ fn describe_app(app: &types::App) -> String {
     )
 }
 
-fn describe_release(app: &types::App) -> String {
+fn describe_release(app: &AppResource) -> String {
     match (&app.release, &app.newest) {
         (Some(serving), Some(newest)) if serving != newest => {
             format!("{serving} serves, {newest} is the newest")
@@ -107,7 +105,7 @@ fn describe_release(app: &types::App) -> String {
     }
 }
 
-fn describe_formation(app: &types::App) -> String {
+fn describe_formation(app: &AppResource) -> String {
     let counts = app.formation.iter();
     let counts: Vec<String> = counts
         .map(|(process, count)| format!("{process}={count}"))
@@ -116,23 +114,23 @@ fn describe_formation(app: &types::App) -> String {
 }
 
 fn change_settings(on: &AppTarget, settings: &[AppSetting]) -> Result<()> {
-    let app = App::of(on)?;
+    let app = RemoteApp::find(on)?;
     let answer = app
         .client()
-        .patch(&app.path(""), &settings_body(settings))?;
+        .patch(&app.path(""), &settings_request(settings))?;
     app.server
         .show(&answer, || terminal::print(&describe_app(&answer.read()?)))
 }
 
-fn settings_body(settings: &[AppSetting]) -> Value {
-    let changes: Map<String, Value> = settings
-        .iter()
-        .map(|setting| match setting {
-            AppSetting::Timeout(value) => ("timeout".into(), json!(value)),
-            AppSetting::IdleAfter(value) => ("idle_after".into(), json!(value)),
-        })
-        .collect();
-    changes.into()
+fn settings_request(settings: &[AppSetting]) -> UpdateAppRequest {
+    let mut request = UpdateAppRequest::default();
+    for setting in settings {
+        match setting {
+            AppSetting::Timeout(value) => request.timeout = Some(value.clone()),
+            AppSetting::IdleAfter(value) => request.idle_after = Some(value.clone()),
+        }
+    }
+    request
 }
 
 /// The name after `--confirm` says which app. Another name on the command line must be the same.
@@ -149,7 +147,7 @@ fn destroy_app(on: &AppTarget, name: Option<&AppName>, confirm: Option<&AppName>
         let given = if name.is_some() { "" } else { "-a " };
         bail!("--confirm {confirm} does not fit {given}{other}: nothing was destroyed");
     }
-    let app = App::named(on, Some(confirm))?;
+    let app = RemoteApp::find_named(on, Some(confirm))?;
     let answer = app.client().delete(&app.path(""))?;
     app.server.show(&answer, || {
         terminal::print_note(
@@ -161,9 +159,9 @@ fn destroy_app(on: &AppTarget, name: Option<&AppName>, confirm: Option<&AppName>
 }
 
 fn open_app(on: &AppTarget, name: Option<&AppName>) -> Result<()> {
-    let app = App::named(on, name)?;
+    let app = RemoteApp::find_named(on, name)?;
     let answer = app.client().get(&app.path(""))?;
-    let url = answer.read::<types::App>()?.url;
+    let url = answer.read::<AppResource>()?.url;
     if std::io::stdout().is_terminal() && !app.server.json && !open_browser(&url) {
         terminal::print_warning("no browser was found: open the URL yourself");
     }
@@ -190,10 +188,15 @@ fn open_browser(url: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
-    fn app(extra: Value) -> types::App {
-        let mut app = json!({ "name": "shop", "url": "http://shop.localhost:8080/" });
+    fn app(extra: Value) -> AppResource {
+        let mut app = json!({
+            "name": "shop", "url": "http://shop.localhost:8080/", "hostnames": [], "maintenance": false,
+            "formation": {}, "created_at": "2026-11-22T00:53:12Z", "created_by": "admin",
+        });
         let fields = app.as_object_mut().expect("an object");
         fields.extend(extra.as_object().expect("an object").clone());
         serde_json::from_value(app).expect("an app")
@@ -235,7 +238,7 @@ mod tests {
             AppSetting::IdleAfter(None),
         ];
         assert_eq!(
-            settings_body(&settings),
+            json!(settings_request(&settings)),
             json!({ "timeout": "30s", "idle_after": null })
         );
     }

@@ -3,22 +3,20 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use serde_json::{Map, Value};
+use api::resource::{ConfigVarsResource, UpdateConfigVarsRequest};
 use slugs::manifest::dotenv::format_entry;
 
 use crate::args::{ConfigArgs, ConfigCommand, EnvAssignment};
-use crate::client::{Answer, App};
+use crate::client::{ApiResponse, RemoteApp};
 use crate::command::release::wait_for_release;
 use crate::terminal::{self, ProgressLine, clean, table};
-
-type Vars = BTreeMap<String, String>;
 
 pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
     let assigned = match &args.command {
         Some(ConfigCommand::Set { vars }) => parse_assignments(vars),
         _ => Vec::new(),
     };
-    let app = App::of(&args.on)?;
+    let app = RemoteApp::find(&args.on)?;
     match &args.command {
         None => list_vars(&app, args.shell),
         Some(ConfigCommand::Get { name }) => print_var(&app, name),
@@ -27,14 +25,14 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
     }
 }
 
-fn fetch_vars(app: &App) -> Result<Answer> {
+fn fetch_vars(app: &RemoteApp) -> Result<ApiResponse> {
     app.client().get(&app.path("/config-vars"))
 }
 
-fn list_vars(app: &App, shell: bool) -> Result<()> {
+fn list_vars(app: &RemoteApp, shell: bool) -> Result<()> {
     let answer = fetch_vars(app)?;
     app.server.show(&answer, || {
-        let vars: Vars = answer.read()?;
+        let ConfigVarsResource(vars) = answer.read()?;
         if vars.is_empty() {
             terminal::print_note(
                 "No config",
@@ -54,8 +52,8 @@ fn list_vars(app: &App, shell: bool) -> Result<()> {
     })
 }
 
-fn print_var(app: &App, name: &str) -> Result<()> {
-    let vars: Vars = fetch_vars(app)?.read()?;
+fn print_var(app: &RemoteApp, name: &str) -> Result<()> {
+    let ConfigVarsResource(vars) = fetch_vars(app)?.read()?;
     let value = vars.get(name);
     let value = value.with_context(|| format!("{} has no config var {name}", app.name))?;
     if app.server.json {
@@ -83,25 +81,30 @@ fn parse_assignments(vars: &[String]) -> Vec<EnvAssignment> {
     parsed.collect()
 }
 
-fn set_vars(app: &App, vars: &[EnvAssignment]) -> Result<()> {
+fn set_vars(app: &RemoteApp, vars: &[EnvAssignment]) -> Result<()> {
     let pairs = vars
         .iter()
-        .map(|var| (var.name.clone(), Value::from(var.value.as_str())));
+        .map(|var| (var.name.clone(), Some(var.value.clone())));
     let names: Vec<&str> = vars.iter().map(|var| var.name.as_str()).collect();
     change_vars(app, "Set", &names, pairs.collect())
 }
 
-fn unset_vars(app: &App, names: &[String]) -> Result<()> {
-    let pairs = names.iter().map(|name| (name.clone(), Value::Null));
+fn unset_vars(app: &RemoteApp, names: &[String]) -> Result<()> {
+    let pairs = names.iter().map(|name| (name.clone(), None));
     let shown: Vec<&str> = names.iter().map(String::as_str).collect();
     change_vars(app, "Removed", &shown, pairs.collect())
 }
 
 /// Changes config vars, and waits for the release that this makes, if any.
-fn change_vars(app: &App, verb: &str, names: &[&str], pairs: Map<String, Value>) -> Result<()> {
+fn change_vars(
+    app: &RemoteApp,
+    verb: &str,
+    names: &[&str],
+    pairs: BTreeMap<String, Option<String>>,
+) -> Result<()> {
     let answer = app
         .client()
-        .patch(&app.path("/config-vars"), &pairs.into())?;
+        .patch(&app.path("/config-vars"), &UpdateConfigVarsRequest(pairs))?;
     let names = clean(&names.join(", "));
     match answer.release() {
         Some(version) => {

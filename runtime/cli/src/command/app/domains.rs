@@ -1,16 +1,15 @@
 //! `dyno domains`: hostnames at which an app answers, beside its own.
 
 use anyhow::Result;
+use api::resource::{AddDomainRequest, DomainResource, PageResource};
 use grid::name::Hostname;
-use serde_json::json;
 
 use crate::args::{DomainsArgs, DomainsCommand};
-use crate::client::App;
-use crate::client::types::{Domain, Items};
+use crate::client::RemoteApp;
 use crate::terminal::{self, clean};
 
 pub(crate) fn run(args: &DomainsArgs) -> Result<()> {
-    let app = App::of(&args.on)?;
+    let app = RemoteApp::find(&args.on)?;
     match &args.command {
         None => list_hostnames(&app),
         Some(DomainsCommand::Add { hostname }) => add_hostname(&app, hostname),
@@ -18,18 +17,20 @@ pub(crate) fn run(args: &DomainsArgs) -> Result<()> {
     }
 }
 
-fn list_hostnames(app: &App) -> Result<()> {
+fn list_hostnames(app: &RemoteApp) -> Result<()> {
     let answer = app.client().list(&app.path("/domains"))?;
     app.server.show(&answer, || {
-        let Items { items } = answer.read::<Items<Domain>>()?;
+        let PageResource { items, .. } = answer.read::<PageResource<DomainResource>>()?;
         let names: Vec<String> = items.iter().map(|domain| clean(&domain.hostname)).collect();
         terminal::print(&names.join("\n"))
     })
 }
 
-fn add_hostname(app: &App, hostname: &Hostname) -> Result<()> {
-    let body = json!({ "hostname": hostname });
-    let answer = app.client().post(&app.path("/domains"), &body)?;
+fn add_hostname(app: &RemoteApp, hostname: &Hostname) -> Result<()> {
+    let request = AddDomainRequest {
+        hostname: hostname.to_string(),
+    };
+    let answer = app.client().post(&app.path("/domains"), &request)?;
     app.server.show(&answer, || {
         terminal::print_note("Added", &format!("{hostname} to {}", app.name));
         terminal::print_note(
@@ -40,7 +41,7 @@ fn add_hostname(app: &App, hostname: &Hostname) -> Result<()> {
     })
 }
 
-fn remove_hostname(app: &App, hostname: &Hostname) -> Result<()> {
+fn remove_hostname(app: &RemoteApp, hostname: &Hostname) -> Result<()> {
     let answer = app
         .client()
         .delete(&app.path(&format!("/domains/{hostname}")))?;

@@ -8,12 +8,12 @@ use grid::name::DynoId;
 use serde_json::{Value, json};
 
 use crate::args;
-use crate::client::{App, escape};
+use crate::client::{RemoteApp, escape};
 use crate::terminal::{self, clean, colours, sgr};
 
 pub(crate) fn run(args: &args::LogsArgs) -> Result<()> {
-    let app = App::of(&args.on)?;
-    let stream = app.client().stream(&app.path(&logs_path(args)))?;
+    let app = RemoteApp::find(&args.on)?;
+    let stream = app.client().open_stream(&app.path(&logs_path(args)))?;
     let mut lines = BufReader::new(stream);
     let mut line = Vec::new();
     loop {

@@ -1,25 +1,26 @@
 //! `dyno maintenance`: turns the maintenance page on or off.
 
 use anyhow::Result;
-use serde_json::json;
+use api::resource::{AppResource, UpdateAppRequest};
 
 use crate::args::{MaintenanceArgs, OnOff};
-use crate::client::App;
-use crate::client::types;
+use crate::client::RemoteApp;
 use crate::terminal;
 
 pub(crate) fn run(args: &MaintenanceArgs) -> Result<()> {
-    let app = App::of(&args.on)?;
+    let app = RemoteApp::find(&args.on)?;
     let answer = match args.switch {
         None => app.client().get(&app.path(""))?,
         Some(switch) => {
-            let maintenance = switch == OnOff::On;
-            app.client()
-                .patch(&app.path(""), &json!({ "maintenance": maintenance }))?
+            let request = UpdateAppRequest {
+                maintenance: Some(switch == OnOff::On),
+                ..UpdateAppRequest::default()
+            };
+            app.client().patch(&app.path(""), &request)?
         }
     };
     app.server.show(&answer, || {
-        let on = answer.read::<types::App>()?.maintenance;
+        let on = answer.read::<AppResource>()?.maintenance;
         terminal::print(if on { "on" } else { "off" })
     })
 }

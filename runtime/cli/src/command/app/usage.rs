@@ -1,14 +1,14 @@
 //! `dyno usage`: dyno-hours and price by app and process type.
 
 use anyhow::Result;
+use api::resource::{PageResource, UsageResource};
 
 use crate::args;
-use crate::client::types::{Items, Usage};
-use crate::client::{Server, escape};
+use crate::client::{RemoteServer, escape};
 use crate::terminal::{self, clean, format_moment, table};
 
 pub(crate) fn run(args: &args::UsageArgs) -> Result<()> {
-    let server = Server::of(&args.on)?.naming_apps();
+    let server = RemoteServer::find(&args.on)?.with_app_from_command_line();
     let since = args
         .since
         .as_deref()
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &args::UsageArgs) -> Result<()> {
             let usage = if server.json {
                 Vec::new()
             } else {
-                answer.read::<Items<Usage>>()?.items
+                answer.read::<PageResource<UsageResource>>()?.items
             };
             (answer, usage)
         }
@@ -59,7 +59,7 @@ fn format_start(text: &str) -> String {
 }
 
 /// A row for each process type and memory size. An app's price is in its first row; the last row has the sum of all apps.
-fn usage_table(all: &[Usage]) -> String {
+fn usage_table(all: &[UsageResource]) -> String {
     let mut rows: Vec<[String; 5]> = Vec::new();
     for usage in all {
         let price = clean(&format!("{} {}", usage.price.amount, usage.price.currency));
@@ -93,7 +93,7 @@ fn usage_table(all: &[Usage]) -> String {
 }
 
 /// The sum of all prices, if they have one currency.
-fn sum_prices(all: &[Usage]) -> Option<String> {
+fn sum_prices(all: &[UsageResource]) -> Option<String> {
     let currency = &all.first()?.price.currency;
     let mut sum = 0.0;
     for usage in all {
@@ -113,14 +113,15 @@ mod tests {
 
     #[test]
     fn prices_stand_once_an_app_and_add_up() {
-        let all: Vec<Usage> = serde_json::from_value(json!([
+        let all: Vec<UsageResource> = serde_json::from_value(json!([
             { "app": "shop", "since": "", "until": "", "billed_seconds": 10_800,
               "items": [
                 { "process": "web", "memory": "128MiB", "seconds": 14_400, "hours": "4.0000" },
                 { "process": "worker", "memory": "64MiB", "seconds": 4_530, "hours": "1.2583" },
               ],
               "price": { "currency": "USD", "amount": "0.15" } },
-            { "app": "idle", "items": [], "price": { "currency": "USD", "amount": "0.10" } },
+            { "app": "idle", "since": "", "until": "", "billed_seconds": 0, "items": [],
+              "price": { "currency": "USD", "amount": "0.10" } },
         ]))
         .expect("usage");
         let expected = "\

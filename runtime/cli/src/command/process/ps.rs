@@ -1,16 +1,18 @@
 //! `dyno ps`: lists, scales, restarts and stops dynos.
 
 use anyhow::{Context, Result};
+use api::resource::{
+    DynoResource, FormationResource, FormationUpdate, PageResource, UpdateFormationRequest,
+};
 use grid::name::DynoId;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use crate::args::{PsArgs, PsCommand, ScaleAmount, ScaleChange};
-use crate::client::types::{Dyno, Formation, Items};
-use crate::client::{Answer, App};
+use crate::client::{ApiResponse, RemoteApp};
 use crate::terminal::{self, clean, format_span, table};
 
 pub(crate) fn run(args: &PsArgs) -> Result<()> {
-    let app = App::of(&args.on)?;
+    let app = RemoteApp::find(&args.on)?;
     match &args.command {
         None => list_dynos(&app),
         Some(PsCommand::Scale { changes }) => scale_processes(&app, changes),
@@ -19,10 +21,10 @@ pub(crate) fn run(args: &PsArgs) -> Result<()> {
     }
 }
 
-fn list_dynos(app: &App) -> Result<()> {
+fn list_dynos(app: &RemoteApp) -> Result<()> {
     let answer = app.client().list(&app.path("/dynos"))?;
     app.server.show(&answer, || {
-        let Items { items } = answer.read::<Items<Dyno>>()?;
+        let PageResource { items, .. } = answer.read::<PageResource<DynoResource>>()?;
         if items.is_empty() {
             terminal::print_note(
                 "No dynos",
@@ -34,7 +36,7 @@ fn list_dynos(app: &App) -> Result<()> {
     })
 }
 
-fn dyno_table(dynos: &[Dyno]) -> String {
+fn dyno_table(dynos: &[DynoResource]) -> String {
     let rows = dynos.iter().map(|dyno| {
         [
             clean(&dyno.id),
@@ -47,7 +49,7 @@ fn dyno_table(dynos: &[Dyno]) -> String {
     table(["dyno", "state", "for", "release", "node"], rows)
 }
 
-fn scale_processes(app: &App, changes: &[ScaleChange]) -> Result<()> {
+fn scale_processes(app: &RemoteApp, changes: &[ScaleChange]) -> Result<()> {
     if changes.is_empty() {
         let answer = fetch_formation(app)?;
         return app
@@ -57,39 +59,44 @@ fn scale_processes(app: &App, changes: &[ScaleChange]) -> Result<()> {
     // Only a difference, such as web+1, needs the present formation.
     let differs = |change: &ScaleChange| !matches!(change.amount, ScaleAmount::Exactly(_));
     let now = if changes.iter().any(differs) {
-        fetch_formation(app)?.read::<Items<Formation>>()?.items
+        fetch_formation(app)?
+            .read::<PageResource<FormationResource>>()?
+            .items
     } else {
         Vec::new()
     };
     let updates = formation_updates(changes, &now)?;
     let answer = app
         .client()
-        .patch(&app.path("/formation"), &json!({ "updates": updates }))?;
+        .patch(&app.path("/formation"), &UpdateFormationRequest { updates })?;
     app.server.show(&answer, || {
         terminal::print_note("Scaled", app.name.as_str());
         terminal::print(&formation_table(&answer)?)
     })
 }
 
-fn fetch_formation(app: &App) -> Result<Answer> {
+fn fetch_formation(app: &RemoteApp) -> Result<ApiResponse> {
     app.client().get(&app.path("/formation"))
 }
 
-fn formation_table(answer: &Answer) -> Result<String> {
-    let Items { items } = answer.read::<Items<Formation>>()?;
+fn formation_table(answer: &ApiResponse) -> Result<String> {
+    let PageResource { items, .. } = answer.read::<PageResource<FormationResource>>()?;
     let rows = items.iter().map(|item| {
         [
             clean(&item.process),
             item.quantity.to_string(),
-            clean(item.memory.as_deref().unwrap_or("-")),
-            clean(item.kind.as_deref().unwrap_or("-")),
+            clean(&item.memory),
+            clean(&item.kind.to_string()),
         ]
     });
     Ok(table(["process", "dynos", "memory", "kind"], rows))
 }
 
 /// The changes in the form of the API, which takes absolute numbers only.
-fn formation_updates(changes: &[ScaleChange], now: &[Formation]) -> Result<Vec<Value>> {
+fn formation_updates(
+    changes: &[ScaleChange],
+    now: &[FormationResource],
+) -> Result<Vec<FormationUpdate>> {
     let quantity = |change: &ScaleChange| -> Result<u32> {
         if let ScaleAmount::Exactly(count) = change.amount {
             return Ok(count);
@@ -99,19 +106,17 @@ fn formation_updates(changes: &[ScaleChange], now: &[Formation]) -> Result<Vec<V
         let found = found.with_context(|| format!("the app has no process type {process}"))?;
         Ok(change.amount.apply_to(found.quantity))
     };
-    let update = |change: &ScaleChange| -> Result<Value> {
-        let mut update = Map::new();
-        update.insert("type".into(), change.process.as_str().into());
-        update.insert("quantity".into(), quantity(change)?.into());
-        if let Some(memory) = &change.memory {
-            update.insert("memory".into(), memory.as_str().into());
-        }
-        Ok(update.into())
+    let update = |change: &ScaleChange| -> Result<FormationUpdate> {
+        Ok(FormationUpdate {
+            process: change.process.to_string(),
+            quantity: Some(quantity(change)?),
+            memory: change.memory.clone(),
+        })
     };
     changes.iter().map(update).collect()
 }
 
-fn restart_dynos(app: &App, dyno: Option<&DynoId>) -> Result<()> {
+fn restart_dynos(app: &RemoteApp, dyno: Option<&DynoId>) -> Result<()> {
     let (path, what) = match dyno {
         Some(dyno) => (app.path(&format!("/dynos/{dyno}")), dyno.to_string()),
         None => (app.path("/dynos"), "all dynos".to_owned()),
@@ -126,7 +131,7 @@ fn restart_dynos(app: &App, dyno: Option<&DynoId>) -> Result<()> {
     })
 }
 
-fn stop_dyno(app: &App, dyno: &DynoId) -> Result<()> {
+fn stop_dyno(app: &RemoteApp, dyno: &DynoId) -> Result<()> {
     let answer = app
         .client()
         .post(&app.path(&format!("/dynos/{dyno}/stop")), &json!({}))?;

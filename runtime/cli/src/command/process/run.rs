@@ -9,15 +9,15 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use api::resource::{DynoResource, RunDynoRequest};
 use grid::protocol::ProcessExit;
 use node::attach_frame::{self as frame, OutputFrame};
 use parking_lot::Mutex;
-use serde_json::{Map, json};
+use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args;
-use crate::client::types::Dyno;
-use crate::client::{App, Client};
+use crate::client::{Client, RemoteApp};
 use crate::exit_code::{ABORTED, INTERRUPTED, TERMINATED};
 use crate::terminal::{self, OutputClosed, ProgramExit, clean};
 
@@ -31,21 +31,20 @@ const EXIT_DELAY: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(args: &args::RunArgs) -> Result<()> {
     let env = args::parse_env_flags(&args.env)?;
-    let app = App::of(&args.on)?;
-    let mut request = Map::new();
-    request.insert("command".into(), json!(args.command));
-    request.insert("env".into(), json!(env));
-    request.insert("attach".into(), json!(!args.detached));
-    if let Some(size) = &args.size {
-        request.insert("size".into(), size.as_str().into());
-    }
+    let app = RemoteApp::find(&args.on)?;
+    let request = RunDynoRequest {
+        command: args.command.clone(),
+        env,
+        attach: !args.detached,
+        size: args.size.clone(),
+    };
     // Before the program starts: from now on a signal ends the program too.
     let (events, received) = mpsc::channel();
     if !args.detached {
         watch_signals(events.clone())?;
     }
-    let answer = app.client().post(&app.path("/dynos"), &request.into())?;
-    let dyno: Dyno = answer.read()?;
+    let answer = app.client().post(&app.path("/dynos"), &request)?;
+    let dyno: DynoResource = answer.read()?;
     let id = clean(&dyno.id);
     if args.detached {
         return app.server.show(&answer, || {
@@ -119,7 +118,7 @@ fn attach_pipes(
     place: &str,
     events: &mpsc::Sender<RunEvent>,
 ) -> Result<WaitingSince> {
-    let output = client.stream(&format!("{place}/output"))?;
+    let output = client.open_stream(&format!("{place}/output"))?;
     let waiting: WaitingSince = Arc::new(Mutex::new(Some(Instant::now())));
     let events = events.clone();
     let (printed, is_waiting) = (events.clone(), Arc::clone(&waiting));
@@ -131,7 +130,7 @@ fn attach_pipes(
     std::thread::Builder::new()
         .name("input".into())
         .spawn(move || {
-            if let Err(why) = client.pour(&path, Stdin) {
+            if let Err(why) = client.send_stream(&path, Stdin) {
                 // The program may have ended: then its exit code arrives with the output.
                 std::thread::sleep(EXIT_DELAY);
                 let why = why.context("the server did not take its input");

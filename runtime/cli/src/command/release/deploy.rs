@@ -5,18 +5,17 @@ mod source;
 use std::path::Path;
 
 use anyhow::Result;
-use serde_json::{Map, Value, json};
+use api::resource::{AppResource, CreateAppRequest, CreateReleaseRequest, ReleaseResource};
 
 use super::plan::{print_first_plan, print_plan};
 use super::wait::{print_served, wait_for_release};
 use crate::args::DeployArgs;
-use crate::client::types::{self, Release};
-use crate::client::{Answer, App, is_not_found};
+use crate::client::{ApiResponse, RemoteApp, is_not_found};
 use crate::terminal::{self, ProgressLine, clean, format_count, format_size};
 use source::DeploySource;
 
 pub(crate) fn run(args: &DeployArgs) -> Result<()> {
-    let app = App::in_folder(&args.on, app_folder(&args.what))?;
+    let app = RemoteApp::find_in_folder(&args.on, app_folder(&args.what))?;
     // Before the build, which may take long: is there a server, and does it accept the token?
     let known = app.client().find(&app.path(""))?;
     let progress = ProgressLine::start("Building");
@@ -49,28 +48,27 @@ fn app_folder(what: &Path) -> &Path {
 }
 
 /// The body of the request for a release.
-fn release_request(source: &DeploySource, message: Option<&str>) -> Value {
-    let mut release = Map::new();
-    release.insert("slug".into(), source.slug().id().to_string().into());
-    if let Some(message) = message {
-        release.insert("description".into(), message.into());
+fn release_request(source: &DeploySource, message: Option<&str>) -> CreateReleaseRequest {
+    CreateReleaseRequest {
+        slug: Some(source.slug().id().to_string()),
+        description: message.map(str::to_owned),
+        rollback: None,
     }
-    release.into()
 }
 
-fn create_app(app: &App, progress: &ProgressLine) -> Result<()> {
-    app.client()
-        .post("/v1/apps", &json!({ "name": app.name }))?;
+fn create_app(app: &RemoteApp, progress: &ProgressLine) -> Result<()> {
+    let name = app.name.to_string();
+    app.client().post("/v1/apps", &CreateAppRequest { name })?;
     progress.print_done("Created", &format!("app {}", app.name));
     Ok(())
 }
 
 /// The newest release, if it serves and has this slug.
 fn find_unchanged_release(
-    app: &App,
-    known: &types::App,
+    app: &RemoteApp,
+    known: &AppResource,
     source: &DeploySource,
-) -> Result<Option<Answer>> {
+) -> Result<Option<ApiResponse>> {
     let Some(serving) = known
         .release
         .as_ref()
@@ -81,12 +79,12 @@ fn find_unchanged_release(
     let answer = app
         .client()
         .get(&app.path(&format!("/releases/{serving}")))?;
-    let same = answer.read::<Release>()?.slug == Some(source.slug().id().to_string());
+    let same = answer.read::<ReleaseResource>()?.slug == source.slug().id().to_string();
     Ok(same.then_some(answer))
 }
 
-fn print_unchanged(app: &App, answer: &Answer) -> Result<()> {
-    let version = clean(&answer.read::<Release>()?.version);
+fn print_unchanged(app: &RemoteApp, answer: &ApiResponse) -> Result<()> {
+    let version = clean(&answer.read::<ReleaseResource>()?.version);
     app.server.show(answer, || {
         terminal::print_note(
             "Unchanged",
@@ -97,14 +95,14 @@ fn print_unchanged(app: &App, answer: &Answer) -> Result<()> {
 }
 
 fn create_release(
-    app: &App,
+    app: &RemoteApp,
     source: &DeploySource,
-    release: &Value,
+    release: &CreateReleaseRequest,
     progress: ProgressLine,
 ) -> Result<()> {
     upload_slug(app, source, &progress)?;
-    let created: Release = app.client().post(&app.path("/releases"), release)?.read()?;
-    for text in &created.warnings {
+    let created: ReleaseResource = app.client().post(&app.path("/releases"), release)?.read()?;
+    for text in created.warnings.iter().flatten() {
         progress.print_warning(&clean(text));
     }
     for name in source.missing(&created.config_names) {
@@ -120,7 +118,7 @@ fn create_release(
 }
 
 /// Uploads the slug, unless the server has it.
-fn upload_slug(app: &App, source: &DeploySource, progress: &ProgressLine) -> Result<()> {
+fn upload_slug(app: &RemoteApp, source: &DeploySource, progress: &ProgressLine) -> Result<()> {
     let slug = source.slug();
     let path = format!("/v1/slugs/{}", slug.id().hex());
     match app.client().get(&path) {
@@ -134,7 +132,7 @@ fn upload_slug(app: &App, source: &DeploySource, progress: &ProgressLine) -> Res
         &format!("{}, {files}", format_size(slug.bytes())),
     );
     let file = source.open()?;
-    app.client().put(
+    app.client().upload_slug(
         &path,
         progress.count_bytes("Uploading", file, slug.bytes()),
         slug.bytes(),

@@ -5,11 +5,11 @@
 use std::io::Read;
 use std::time::Duration;
 
+use api::resource::{AppResource, ReleaseResource};
 use grid::name::DynoId;
 
 use super::live;
-use crate::client::App;
-use crate::client::types::{self, Release};
+use crate::client::RemoteApp;
 use crate::terminal::{self, clean};
 
 /// Most lines that are shown: enough for the traceback of a deep framework.
@@ -22,7 +22,7 @@ const READ_PAUSE: Duration = Duration::from_millis(50);
 
 /// Prints the lines of the log that explain a failure. Prints nothing if the log cannot be read. With `is_shown`, the
 /// lines of the release process are on the terminal already and are left out.
-pub(super) fn show_log(app: &App, release: &Release, is_shown: bool) {
+pub(super) fn show_log(app: &RemoteApp, release: &ReleaseResource, is_shown: bool) {
     let failed_dyno = release.reason.as_deref().and_then(failed_dyno);
     let of_dyno = failed_dyno.map(|dyno| (format!("&dyno={dyno}"), FailurePart::OfDyno(dyno)));
     let (query, part) = of_dyno.unwrap_or_else(|| {
@@ -48,9 +48,9 @@ pub(super) fn show_log(app: &App, release: &Release, is_shown: bool) {
 }
 
 /// Which release serves in place of the failed one, as the end of a sentence.
-pub(super) fn describe_serving_release(app: &App) -> String {
+pub(super) fn describe_serving_release(app: &RemoteApp) -> String {
     let known = app.client().get(&app.path(""));
-    let known = known.and_then(|answer| answer.read::<types::App>());
+    let known = known.and_then(|answer| answer.read::<AppResource>());
     match known.map(|known| known.release) {
         Ok(Some(version)) => format!("{} goes on serving", clean(&version)),
         Ok(None) => "no release serves yet: correct this and deploy again".to_owned(),
@@ -63,10 +63,10 @@ fn failed_dyno(reason: &str) -> Option<DynoId> {
     reason.split_once(' ')?.0.parse().ok()
 }
 
-fn read_log(app: &App, query: &str) -> Option<String> {
+fn read_log(app: &RemoteApp, query: &str) -> Option<String> {
     let path = app.path(&format!("/logs?n={LINES_READ_MAX}{query}"));
     let mut text = String::new();
-    let mut stream = app.client().stream(&path).ok()?;
+    let mut stream = app.client().open_stream(&path).ok()?;
     stream.read_to_string(&mut text).ok()?;
     Some(text)
 }

@@ -4,8 +4,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::client::App;
-use crate::client::types::Release;
+use api::resource::ReleaseResource;
+
+use crate::client::RemoteApp;
 use crate::terminal::{ProgressLine, clean};
 
 /// After its time, a line that the release process wrote starts like this.
@@ -27,8 +28,8 @@ pub(super) struct LiveReleaseLog {
 impl LiveReleaseLog {
     /// Starts to print, if the release has a release process.
     pub(super) fn start(
-        app: &App,
-        release: &Release,
+        app: &RemoteApp,
+        release: &ReleaseResource,
         progress: &ProgressLine,
     ) -> Option<LiveReleaseLog> {
         if !release.processes.contains_key("release") {
@@ -37,7 +38,7 @@ impl LiveReleaseLog {
         let path = app.path(&format!(
             "/logs?tail=true&n={LINES_READ_MAX}&dyno=release.1"
         ));
-        let stream = app.client().stream(&path).ok()?;
+        let stream = app.client().open_stream(&path).ok()?;
         let (since, print_line) = (release.created_at.clone(), progress.line_printer());
         let (end, ended) = mpsc::channel();
         let forward_lines = move || {

@@ -1,20 +1,20 @@
 //! Shows what a deploy or a rollback would change.
 
 use anyhow::Result;
-use grid::name::{ProcessType, Version};
-use serde::Deserialize;
-use serde_json::{Value, json};
-use slugs::{Slug, SlugPath};
+use api::resource::{
+    ChangesResource, CreateReleaseRequest, ReleasePlanResource, SlugChangeResource,
+};
+use grid::name::Version;
+use slugs::Slug;
 
-use crate::client::App;
-use crate::client::types::{Changes, Plan, SlugChange};
+use crate::client::RemoteApp;
 use crate::terminal::{self, clean, short_slug_id};
 
 /// Most names that are shown of each part: an app has up to 50,000 files.
 const NAMES_MAX: usize = 50;
 
 /// Shows what `release` would change. Changes nothing.
-pub(crate) fn print_plan(app: &App, release: &Value) -> Result<()> {
+pub(crate) fn print_plan(app: &RemoteApp, release: &CreateReleaseRequest) -> Result<()> {
     let answer = app
         .client()
         .post(&app.path("/releases?plan=true"), release)?;
@@ -26,33 +26,46 @@ pub(crate) fn print_plan(app: &App, release: &Value) -> Result<()> {
 }
 
 /// Shows the plan for an app that does not exist yet. It is made here, since the server does not know the app.
-pub(crate) fn print_first_plan(app: &App, slug: &Slug) -> Result<()> {
+pub(crate) fn print_first_plan(app: &RemoteApp, slug: &Slug) -> Result<()> {
     let plan = first_plan(app.name.as_str(), slug);
     if app.server.json {
         return terminal::print_json(&plan);
     }
-    terminal::print(&describe_plan(&Plan::deserialize(&plan)?))?;
+    terminal::print(&describe_plan(&plan))?;
     terminal::print_note("Planned", "only: nothing was changed");
     Ok(())
 }
 
-fn first_plan(app: &str, slug: &Slug) -> Value {
+fn first_plan(app: &str, slug: &Slug) -> ReleasePlanResource {
     let manifest = slug.manifest();
-    let files: Vec<&str> = manifest.files.keys().map(SlugPath::as_str).collect();
-    let processes: Vec<&str> = manifest.processes.keys().map(ProcessType::as_str).collect();
-    let none: [&str; 0] = [];
-    json!({
-        "version": Version::FIRST.to_string(),
-        "description": "Deploy",
-        "slug": { "from": null, "to": slug.id().to_string() },
-        "config": { "added": none, "removed": none, "changed": none },
-        "processes": { "added": processes, "removed": none, "changed": none },
-        "files": { "added": files, "removed": none, "changed": none },
-        "steps": [format!("create the app {app}"), "upload the slug", "start its first dynos", "send requests to them"],
-    })
+    let files = manifest.files.keys().map(|path| path.as_str().to_owned());
+    let processes = manifest.processes.keys().map(ToString::to_string);
+    let only_added = |added: Vec<String>| ChangesResource {
+        added,
+        ..ChangesResource::default()
+    };
+    let create = format!("create the app {app}");
+    let steps = [
+        &create,
+        "upload the slug",
+        "start its first dynos",
+        "send requests to them",
+    ];
+    ReleasePlanResource {
+        version: Version::FIRST.to_string(),
+        description: "Deploy".to_owned(),
+        slug: SlugChangeResource {
+            from: None,
+            to: slug.id().to_string(),
+        },
+        config: ChangesResource::default(),
+        processes: only_added(processes.collect()),
+        files: only_added(files.collect()),
+        steps: steps.map(str::to_owned).to_vec(),
+    }
 }
 
-fn describe_plan(plan: &Plan) -> String {
+fn describe_plan(plan: &ReleasePlanResource) -> String {
     let mut lines = vec![clean(&format!("{}  {}", plan.version, plan.description))];
     lines.push(format!("  {:<11}{}", "slug", describe_slug(&plan.slug)));
     let parts = [
@@ -73,18 +86,16 @@ fn describe_plan(plan: &Plan) -> String {
     lines.join("\n")
 }
 
-fn describe_slug(change: &SlugChange) -> String {
-    match (&change.from, &change.to) {
-        (from, Some(to)) if from.as_ref() == Some(to) => {
-            format!("{} (as before)", short_slug_id(to))
-        }
-        (Some(from), Some(to)) => format!("{} -> {}", short_slug_id(from), short_slug_id(to)),
-        (None, Some(to)) => format!("{} (the first)", short_slug_id(to)),
-        (_, None) => "none".into(),
+fn describe_slug(change: &SlugChangeResource) -> String {
+    let to = short_slug_id(&change.to);
+    match &change.from {
+        Some(from) if *from == change.to => format!("{to} (as before)"),
+        Some(from) => format!("{} -> {to}", short_slug_id(from)),
+        None => format!("{to} (the first)"),
     }
 }
 
-fn describe_changes(name: &str, changes: &Changes) -> Vec<String> {
+fn describe_changes(name: &str, changes: &ChangesResource) -> Vec<String> {
     if changes.is_empty() {
         return vec![format!("  {name:<11}as before")];
     }
@@ -111,7 +122,21 @@ fn describe_changes(name: &str, changes: &Changes) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+
+    /// A plan without changes, but for these fields.
+    fn plan(fields: Value) -> Value {
+        let none = json!({ "added": [], "removed": [], "changed": [] });
+        let mut plan = json!({
+            "version": "v2", "description": "Deploy", "slug": { "from": null, "to": "sha256:ab" },
+            "config": none, "processes": none, "files": none, "steps": [],
+        });
+        let all = plan.as_object_mut().expect("an object");
+        all.extend(fields.as_object().expect("an object").clone());
+        plan
+    }
 
     fn shown(plan: Value) -> String {
         describe_plan(&serde_json::from_value(plan).expect("a plan"))
@@ -143,20 +168,23 @@ v4  Deploy
 
     #[test]
     fn a_first_release_and_a_repeated_slug_say_so() {
-        let first = shown(json!({ "version": "v1", "slug": { "from": null, "to": "sha256:ab" } }));
+        let first = shown(plan(json!({ "version": "v1" })));
         assert!(
             first.contains("ab (the first)") && first.contains("steps      none"),
             "{first}"
         );
-        let same =
-            shown(json!({ "version": "v2", "slug": { "from": "sha256:ab", "to": "sha256:ab" } }));
+        let same = shown(plan(
+            json!({ "slug": { "from": "sha256:ab", "to": "sha256:ab" } }),
+        ));
         assert!(same.contains("ab (as before)"), "{same}");
     }
 
     #[test]
     fn thousands_of_files_are_counted() {
         let added: Vec<String> = (0..1_000).map(|n| format!("f{n}")).collect();
-        let text = shown(json!({ "version": "v2", "files": { "added": added } }));
+        let text = shown(plan(
+            json!({ "files": { "added": added, "removed": [], "changed": [] } }),
+        ));
         assert!(text.contains("and 950 more"), "{text}");
     }
 }

@@ -3,25 +3,25 @@
 use std::time::SystemTime;
 
 use anyhow::Result;
+use api::resource::{PageResource, ReleaseResource};
 use grid::name::Version;
 
 use crate::args::{ReleasesArgs, ReleasesCommand};
-use crate::client::App;
-use crate::client::types::{Items, Release};
+use crate::client::RemoteApp;
 use crate::terminal::{self, clean, details, format_age, format_moment, table};
 
 pub(crate) fn run(args: &ReleasesArgs) -> Result<()> {
-    let app = App::of(&args.on)?;
+    let app = RemoteApp::find(&args.on)?;
     match &args.command {
         None => list(&app),
         Some(ReleasesCommand::Info { version }) => info(&app, *version),
     }
 }
 
-fn list(app: &App) -> Result<()> {
+fn list(app: &RemoteApp) -> Result<()> {
     let answer = app.client().list(&app.path("/releases"))?;
     app.server.show(&answer, || {
-        let Items { items } = answer.read::<Items<Release>>()?;
+        let PageResource { items, .. } = answer.read::<PageResource<ReleaseResource>>()?;
         if items.is_empty() {
             terminal::print_note("No releases", &format!("of {} yet: dyno deploy", app.name));
             return Ok(());
@@ -30,11 +30,11 @@ fn list(app: &App) -> Result<()> {
     })
 }
 
-fn rows(releases: &[Release], now: SystemTime) -> String {
+fn rows(releases: &[ReleaseResource], now: SystemTime) -> String {
     let rows = releases.iter().map(|release| {
         [
             clean(&release.version),
-            release.status.name().to_owned(),
+            clean(&release.status.to_string()),
             clean(&release.description),
             clean(&release.created_by),
             format_age(&release.created_at, now),
@@ -43,7 +43,7 @@ fn rows(releases: &[Release], now: SystemTime) -> String {
     table(["release", "status", "description", "by", "when"], rows)
 }
 
-fn info(app: &App, version: Version) -> Result<()> {
+fn info(app: &RemoteApp, version: Version) -> Result<()> {
     let answer = app
         .client()
         .get(&app.path(&format!("/releases/{version}")))?;
@@ -51,12 +51,12 @@ fn info(app: &App, version: Version) -> Result<()> {
         .show(&answer, || terminal::print(&describe(&answer.read()?)))
 }
 
-fn describe(release: &Release) -> String {
+fn describe(release: &ReleaseResource) -> String {
     let lines = [
-        ("status", release.status.name().to_owned()),
+        ("status", clean(&release.status.to_string())),
         ("reason", release.reason.clone().unwrap_or_default()),
         ("description", release.description.clone()),
-        ("slug", release.slug.clone().unwrap_or_default()),
+        ("slug", release.slug.clone()),
         ("config vars", release.config_names.join(" ")),
         (
             "created",
@@ -68,10 +68,9 @@ fn describe(release: &Release) -> String {
         ),
     ];
     let processes = release.processes.iter().map(|(name, process)| {
-        let timeout = process.timeout.as_deref().unwrap_or("-");
         let process = format!(
-            "{name} ({}, {}, timeout {timeout})",
-            process.kind, process.memory
+            "{name} ({}, {}, timeout {})",
+            process.kind, process.memory, process.timeout
         );
         ("process", process)
     });
@@ -92,7 +91,7 @@ mod tests {
 
     #[test]
     fn releases_are_rows() {
-        let releases: Vec<Release> = serde_json::from_value(json!([
+        let releases: Vec<ReleaseResource> = serde_json::from_value(json!([
             { "version": "v2", "status": "serving", "description": "Set A", "created_by": "ci",
               "created_at": "1970-01-01T00:00:40Z", "config_names": ["A"], "processes": {} },
             { "version": "v1", "status": "sleeping", "description": "Deploy" },
@@ -108,7 +107,7 @@ v1       ?        Deploy";
 
     #[test]
     fn a_release_tells_why_it_failed() {
-        let release: Release = serde_json::from_value(json!({
+        let release: ReleaseResource = serde_json::from_value(json!({
             "version": "v4", "status": "failed", "reason": "web.1 crashed", "description": "Deploy",
             "slug": "sha256:ab", "created_at": "2026-11-22T00:53:12+00:00", "created_by": "me",
             "processes": { "web": { "kind": "handler", "memory": "128MiB", "timeout": "30s" } },

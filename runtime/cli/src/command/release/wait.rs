@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use api::resource::{AppResource, OpenEnum, RELEASE_WAIT_SECS_MAX, ReleaseResource, ReleaseStatus};
 use grid::lifecycle::RELEASE_PROCESS_MAX;
 
 use super::failure;
 use super::live::LiveReleaseLog;
-use crate::client::types::{self, Release, Status};
-use crate::client::{Answer, App, Unreachable, WAIT_SECS_MAX};
+use crate::client::{ApiResponse, RemoteApp, Unreachable};
 use crate::terminal::{self, ProgressLine, clean};
 
 /// Longest wait for a release. Each boot ends after a minute, whatever comes of it.
@@ -20,8 +20,12 @@ const SERVER_ABSENCE_MAX: Duration = Duration::from_secs(30);
 
 /// Waits for the outcome of a release, and returns the server's last answer about it. A failed release is an error; the
 /// last lines of the log are printed first.
-pub(crate) fn wait_for_release(app: &App, version: &str, progress: ProgressLine) -> Result<Answer> {
-    let begun: Release = app
+pub(crate) fn wait_for_release(
+    app: &RemoteApp,
+    version: &str,
+    progress: ProgressLine,
+) -> Result<ApiResponse> {
+    let begun: ReleaseResource = app
         .client()
         .get(&app.path(&format!("/releases/{version}")))?
         .read()?;
@@ -38,7 +42,7 @@ pub(crate) fn wait_for_release(app: &App, version: &str, progress: ProgressLine)
     }
     drop(progress);
     match release.status {
-        Status::Failed => {
+        OpenEnum::Known(ReleaseStatus::Failed) => {
             let reason = release
                 .reason
                 .as_deref()
@@ -51,27 +55,34 @@ pub(crate) fn wait_for_release(app: &App, version: &str, progress: ProgressLine)
                 clean(reason)
             );
         }
-        Status::Retired => {
-            terminal::print_note("Superseded", &format!("{version}, by a later release"))
+        OpenEnum::Known(ReleaseStatus::Retired) => {
+            terminal::print_note("Superseded", &format!("{version}, by a later release"));
         }
-        Status::Pending => bail!(
+        OpenEnum::Known(ReleaseStatus::Pending) => bail!(
             "{version} of {} is still under way: see `dyno releases info {version}` and `dyno logs -t`",
             app.name
         ),
-        Status::Serving | Status::Other => {}
+        OpenEnum::Known(ReleaseStatus::Serving) | OpenEnum::Unknown(_) => {}
     }
     Ok(answer)
 }
 
-fn wait_for_outcome(app: &App, version: &str, most: Duration) -> Result<(Answer, Release)> {
-    let path = app.path(&format!("/releases/{version}?wait={}", WAIT_SECS_MAX / 2));
+fn wait_for_outcome(
+    app: &RemoteApp,
+    version: &str,
+    most: Duration,
+) -> Result<(ApiResponse, ReleaseResource)> {
+    let path = app.path(&format!(
+        "/releases/{version}?wait={}",
+        RELEASE_WAIT_SECS_MAX / 2
+    ));
     let start = Instant::now();
     let mut heard = start;
     loop {
         match app.client().get(&path) {
             Ok(answer) => {
-                let release: Release = answer.read()?;
-                if release.status != Status::Pending || start.elapsed() > most {
+                let release: ReleaseResource = answer.read()?;
+                if release.status != ReleaseStatus::Pending || start.elapsed() > most {
                     return Ok((answer, release));
                 }
                 heard = Instant::now();
@@ -84,10 +95,10 @@ fn wait_for_outcome(app: &App, version: &str, most: Duration) -> Result<(Answer,
 }
 
 /// Prints that a release serves, and its URL.
-pub(crate) fn print_served(app: &App, version: &str) -> Result<()> {
-    let served: types::App = app.client().get(&app.path(""))?.read()?;
+pub(crate) fn print_served(app: &RemoteApp, version: &str) -> Result<()> {
+    let served: AppResource = app.client().get(&app.path(""))?.read()?;
     let path = app.path(&format!("/releases/{version}"));
-    let release: Release = app.client().get(&path)?.read()?;
+    let release: ReleaseResource = app.client().get(&path)?.read()?;
     if !release.processes.contains_key("web") {
         let text = format!(
             "{} {} is up: it has no web process",

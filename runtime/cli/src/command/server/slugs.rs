@@ -1,17 +1,17 @@
 //! `dyno slugs`: lists the slugs on a server.
 
 use anyhow::Result;
+use api::resource::{PageResource, SlugResource};
 
 use crate::args::SlugsArgs;
-use crate::client::Server;
-use crate::client::types::{Items, Slug};
+use crate::client::RemoteServer;
 use crate::terminal::{self, clean, format_size, table};
 
 pub(crate) fn run(args: &SlugsArgs) -> Result<()> {
-    let server = Server::of(&args.on)?;
+    let server = RemoteServer::find(&args.on)?;
     let answer = server.client.list("/v1/slugs")?;
     server.show(&answer, || {
-        let Items { items } = answer.read::<Items<Slug>>()?;
+        let PageResource { items, .. } = answer.read::<PageResource<SlugResource>>()?;
         if items.is_empty() {
             terminal::print_note("No slugs", "yet: dyno deploy");
             return Ok(());

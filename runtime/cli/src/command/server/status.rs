@@ -1,17 +1,18 @@
 //! `dyno status`: shows the state of the server, the user's token and the apps.
 
 use anyhow::Result;
+use api::resource::{AccountResource, AppResource, PageResource};
 use serde_json::json;
 
 use crate::args::StatusArgs;
-use crate::client::Server;
-use crate::client::types::{Account, App, Items};
+use crate::client::RemoteServer;
 use crate::terminal::{self, clean, details, format_count};
 
 pub(crate) fn run(args: &StatusArgs) -> Result<()> {
-    let server = Server::of(&args.on)?;
-    let account: Account = server.client.get("/v1/account")?.read()?;
-    let apps = server.client.list("/v1/apps")?.read::<Items<App>>()?.items;
+    let server = RemoteServer::find(&args.on)?;
+    let account: AccountResource = server.client.get("/v1/account")?.read()?;
+    let apps = server.client.list("/v1/apps")?;
+    let PageResource { items: apps, .. } = apps.read::<PageResource<AppResource>>()?;
     let serving = apps.iter().filter(|app| serves(app)).count();
     let url = server.client.url().to_string();
     if server.json {
@@ -35,6 +36,6 @@ pub(crate) fn run(args: &StatusArgs) -> Result<()> {
 }
 
 /// Whether an app answers requests: by its newest release, or by an older one where that has failed.
-fn serves(app: &App) -> bool {
+fn serves(app: &AppResource) -> bool {
     app.release.is_some() && !app.maintenance
 }

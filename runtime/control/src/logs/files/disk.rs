@@ -1,9 +1,9 @@
 //! The log files of all apps.
 //!
-//! Owns how much of the disk they take together. Must not know who reads or writes lines.
+//! Owns the space that all files take together. Must not know the readers and writers of lines.
 
 use super::app_files::{AppLogFiles, LogFileState};
-use super::folder::{FoundLogFile, clear, path};
+use super::folder::{FoundLogFile, log_file_path, remove_log_file};
 use super::limits::{FREED_PART, LogFileLimits};
 use grid::name::AppName;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,20 +15,20 @@ use std::time::Instant;
 pub(super) struct LogDisk {
     pub(super) bounds: LogFileLimits,
     pub(super) apps: BTreeMap<AppName, AppLogFiles>,
-    /// Apps that are gone, and of which late lines may still come.
+    /// Destroyed apps, whose late lines are dropped.
     pub(super) gone: BTreeSet<AppName>,
     pub(super) bytes: u64,
     pub(super) files: usize,
     pub(super) open: usize,
-    /// Counts appends: what was written least recently has the lowest number.
+    /// A counter of appends, from which files get the order in which they were written.
     pub(super) clock: u64,
-    /// When a disk that refused is tried again.
+    /// The time of the next attempt after a failed write.
     pub(super) retry_at: Option<Instant>,
 }
 
 impl LogDisk {
-    /// Notes a file that is there. They come in order.
-    pub(super) fn take(&mut self, found: FoundLogFile) {
+    /// Adds a file that was found in the folder. Called in the order of modification.
+    pub(super) fn add_found_file(&mut self, found: FoundLogFile) {
         self.bytes += found.bytes;
         self.files += 1;
         self.clock += 1;
@@ -41,40 +41,45 @@ impl LogDisk {
         app.files.sort_by_key(|file| file.number);
     }
 
-    pub(super) fn append(&mut self, root: &Path, name: &AppName, bytes: &[u8]) -> io::Result<()> {
-        self.make_room(root);
+    pub(super) fn append_lines(
+        &mut self,
+        root: &Path,
+        name: &AppName,
+        bytes: &[u8],
+    ) -> io::Result<()> {
+        self.remove_oldest_files(root);
         if self.open >= self.bounds.open {
             self.apps.values_mut().for_each(|app| app.open = None);
             self.open = 0;
         }
         let app = self.apps.entry(name.clone()).or_default();
-        let (files_before, bytes_before) = (app.files.len(), app.bytes());
+        let (files_before, bytes_before) = (app.files.len(), app.total_bytes());
         let was_open = app.open.is_some();
-        let done = app.append(root, name, bytes, self.bounds);
+        let done = app.append_lines(root, name, bytes, self.bounds);
         self.clock += 1;
         if let Some(last) = app.files.last_mut() {
             last.touched = self.clock;
         }
         self.open = self.open + usize::from(app.open.is_some()) - usize::from(was_open);
         self.files = self.files + app.files.len() - files_before;
-        self.bytes = self.bytes + app.bytes() - bytes_before;
+        self.bytes = self.bytes + app.total_bytes() - bytes_before;
         done
     }
 
-    pub(super) fn remove(&mut self, root: &Path, name: &AppName) {
+    pub(super) fn remove_app(&mut self, root: &Path, name: &AppName) {
         let Some(app) = self.apps.remove(name) else {
             return;
         };
         self.open -= usize::from(app.open.is_some());
         self.files -= app.files.len();
-        self.bytes -= app.bytes();
+        self.bytes -= app.total_bytes();
         for file in app.files {
-            clear(&path(root, name, file.number));
+            remove_log_file(&log_file_path(root, name, file.number));
         }
     }
 
-    /// Removes what was written least recently if there is too much.
-    fn make_room(&mut self, root: &Path) {
+    /// Removes the files that were written least recently if a limit is reached.
+    fn remove_oldest_files(&mut self, root: &Path) {
         let LogFileLimits {
             disk_bytes,
             disk_files,
@@ -111,7 +116,7 @@ impl LogDisk {
         }
         self.bytes -= app.files.remove(index).bytes;
         self.files -= 1;
-        clear(&path(root, name, number));
+        remove_log_file(&log_file_path(root, name, number));
         if app.files.is_empty() && app.lost == 0 {
             self.apps.remove(name);
         }

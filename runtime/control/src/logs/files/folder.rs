@@ -1,6 +1,6 @@
 //! Names and contents of log files.
 //!
-//! Owns the folder's form. Must not know which files are kept.
+//! Owns the form of the folder. Must not know which files are removed.
 
 use super::limits::FILE_BYTES_MAX;
 use crate::logs::line::LINE_BYTES_MAX;
@@ -10,22 +10,22 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// What a file's name ends with, so that no other program's file in the same folder is taken for one of these.
+/// The end of a log file's name, so that no other program's file in the folder is mistaken for a log file.
 const SUFFIX: &str = ".dyno.log";
-/// The file that is locked as long as a server writes here.
+/// The file that a server locks while it writes to the folder.
 const LOCK: &str = "dyno.lock";
-/// How far from its end a file is searched for the end of a line: a line is shorter.
+/// Number of bytes at the end of a file that are searched for a line end: more than the longest line.
 const TAIL_BYTES: u64 = LINE_BYTES_MAX as u64 + 4_096;
 
-/// A file that is there.
+/// A log file found in the folder.
 pub(super) struct FoundLogFile {
     pub(super) app: AppName,
     pub(super) number: u64,
     pub(super) bytes: u64,
 }
 
-/// Makes the folder and locks it; none if another process has.
-pub(super) fn lock(root: &Path) -> io::Result<Option<File>> {
+/// Creates and locks the folder; `None` if another process has the lock.
+pub(super) fn lock_folder(root: &Path) -> io::Result<Option<File>> {
     let mut maker = DirBuilder::new();
     maker.recursive(true).mode(0o700).create(root)?;
     let lock = OpenOptions::new()
@@ -41,13 +41,13 @@ pub(super) fn lock(root: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// All log files, those first that were written least recently.
-pub(super) fn list(root: &Path) -> io::Result<Vec<FoundLogFile>> {
+/// Lists all log files, least recently written first.
+pub(super) fn list_log_files(root: &Path) -> io::Result<Vec<FoundLogFile>> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir(root)? {
         let entry = entry?;
         let name = entry.file_name();
-        // Other files are not ours, and stay.
+        // Files of other programs are left alone.
         let Some((app, number)) = name.to_str().and_then(parse_name) else {
             continue;
         };
@@ -61,7 +61,7 @@ pub(super) fn list(root: &Path) -> io::Result<Vec<FoundLogFile>> {
     Ok(all.into_iter().map(|(_, file)| file).collect())
 }
 
-pub(super) fn path(root: &Path, app: &AppName, number: u64) -> PathBuf {
+pub(super) fn log_file_path(root: &Path, app: &AppName, number: u64) -> PathBuf {
     root.join(format!("{app}.{number}{SUFFIX}"))
 }
 
@@ -70,7 +70,8 @@ fn parse_name(name: &str) -> Option<(AppName, u64)> {
     Some((app.parse().ok()?, number.parse().ok()?))
 }
 
-/// Opens a file of the server's user alone, and cuts off what a crash left of a line. Returns its length.
+/// Opens a file, readable only by the server's user, and cuts off an incomplete last line. Returns the file's
+/// length.
 pub(super) fn open_for_append(path: &Path) -> io::Result<(File, u64)> {
     let mut file = OpenOptions::new()
         .create(true)
@@ -91,7 +92,7 @@ pub(super) fn open_for_append(path: &Path) -> io::Result<(File, u64)> {
     Ok((file, whole))
 }
 
-/// The whole lines of a file.
+/// Reads the complete lines of a file.
 pub(super) fn read_lines(path: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
     let most = FILE_BYTES_MAX + TAIL_BYTES;
@@ -101,7 +102,7 @@ pub(super) fn read_lines(path: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Removes a file. One that stays is found and counted at the next start.
-pub(super) fn clear(path: &Path) {
+/// Removes a file. If the removal fails, the next start finds and counts the file.
+pub(super) fn remove_log_file(path: &Path) {
     let _ = std::fs::remove_file(path);
 }

@@ -1,25 +1,27 @@
-//! Bounds of the log files.
+//! Limits of the log files.
 //!
-//! Owns the numbers. Must not know files.
+//! Owns the numbers and their reasons. Must not know files.
 
 use std::time::Duration;
 
-/// Bytes of a file at most: as much as is kept of an app in memory, so that two files always hold that.
+/// Maximum size in bytes of a file: as much as an app's lines in memory, so that the two newest files always
+/// contain those.
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
-/// Files of an app at most.
+/// Maximum number of files of an app.
 pub const FILES_OF_APP_MAX: usize = 4;
-/// Bytes of all files at most.
+/// Maximum size in bytes of all files.
 pub const DISK_BYTES_MAX: u64 = 1024 * 1024 * 1024;
-/// Files at most.
+/// Maximum number of files.
 pub const DISK_FILES_MAX: usize = 40_000;
-/// Files that are open at most.
+/// Maximum number of open files.
 pub const OPEN_MAX: usize = 64;
-/// What is freed at once when there is too much: this part of the bound, so that it is not looked for at each line.
+/// When a limit is reached, one part in this many of the limit is freed at once, so that the search for the oldest
+/// files is rare.
 pub(super) const FREED_PART: u64 = 16;
-/// A disk that refused is left alone for so long.
+/// Pause after a failed write before the next attempt.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// How much is kept.
+/// The limits, which tests lower.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LogFileLimits {
     pub(super) file_bytes: u64,

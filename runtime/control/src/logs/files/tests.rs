@@ -18,20 +18,20 @@ fn line(text: impl Into<String>) -> AppLogLine {
 
 /// A server's logs in a folder, with these bounds.
 fn logs(root: &Path, bounds: LogFileLimits) -> AppLogs {
-    AppLogs::kept_in(LogFiles::open_with(root, bounds).expect("nobody else's"))
+    AppLogs::with_files(LogFiles::open_with(root, bounds).expect("nobody else's"))
 }
 
 fn say(logs: &AppLogs, name: &str, texts: impl IntoIterator<Item = String>) {
     for text in texts {
-        logs.push(&app(name), line(text));
+        logs.append_line(&app(name), line(text));
     }
-    logs.flush().expect("written");
+    logs.write_queued_lines().expect("written");
 }
 
 fn read(logs: &AppLogs, name: &str, n: usize) -> Vec<String> {
-    let tail = logs.tail(&app(name), LogFilter::default(), n, Follow::No);
+    let tail = logs.open_tail(&app(name), LogFilter::default(), n, Follow::No);
     let mut tail = tail.expect("room");
-    std::iter::from_fn(|| tail.ready().map(|line| line.text.clone())).collect()
+    std::iter::from_fn(|| tail.next_ready_line().map(|line| line.text.clone())).collect()
 }
 
 fn files(root: &Path) -> Vec<(String, u64)> {
@@ -58,11 +58,11 @@ async fn lines_survive_a_restart_in_order_and_readers_go_on() {
     drop(before);
     let after = logs(folder.path(), LogFileLimits::default());
     assert_eq!(read(&after, "hello", 2), ["3", "4"]);
-    let follow = after.tail(&app("hello"), LogFilter::default(), 1, Follow::Yes);
+    let follow = after.open_tail(&app("hello"), LogFilter::default(), 1, Follow::Yes);
     let mut follow = follow.expect("room");
     say(&after, "hello", numbers(5..7));
     for expected in ["4", "5", "6"] {
-        assert_eq!(follow.next().await.expect("it follows").text, expected);
+        assert_eq!(follow.next_line().await.expect("it follows").text, expected);
     }
     assert_eq!(
         read(&after, "hello", 100),
@@ -181,11 +181,11 @@ fn a_destroyed_apps_files_go_and_late_lines_are_not_written() {
     let folder = tempfile::tempdir().expect("a folder");
     let kept = logs(folder.path(), LogFileLimits::default());
     say(&kept, "hello", numbers(0..3));
-    kept.push(&app("hello"), line("not yet written"));
-    kept.forget(&app("hello"));
+    kept.append_line(&app("hello"), line("not yet written"));
+    kept.forget_app(&app("hello"));
     say(&kept, "hello", ["late".to_owned()]);
     assert_eq!(files(folder.path()), []);
-    kept.begin(&app("hello"));
+    kept.start_app(&app("hello"));
     say(&kept, "hello", ["anew".to_owned()]);
     drop(kept);
     let after = logs(folder.path(), LogFileLimits::default());
@@ -215,9 +215,9 @@ fn a_full_disk_loses_lines_that_are_counted_and_nothing_else() {
     // Every write there fails for want of space.
     std::os::unix::fs::symlink("/dev/full", &place).expect("a link");
     for text in numbers(0..3) {
-        kept.push(&app("hello"), line(text));
+        kept.append_line(&app("hello"), line(text));
     }
-    let error = kept.flush().expect_err("full");
+    let error = kept.write_queued_lines().expect_err("full");
     assert_eq!(error.kind(), io::ErrorKind::StorageFull);
     assert_eq!(
         read(&kept, "hello", 100),

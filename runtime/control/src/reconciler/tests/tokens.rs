@@ -99,3 +99,20 @@ async fn names_that_cannot_be_shown_in_a_line_are_refused() {
         Err(ControlError::Access(AccessError::TokenExists(_)))
     ));
 }
+
+#[tokio::test(start_paused = true)]
+async fn destroying_an_app_revokes_the_tokens_of_this_app_only() {
+    let bench = Bench::new().await;
+    let (admin, _) = create(&bench, "admin", Role::Admin, None).await;
+    let other = "other".parse().expect("valid");
+    let (kept, kept_secret) = create(&bench, "other app", Role::Deploy, Some(other)).await;
+    let (_, secret) = create(&bench, "this app", Role::Admin, Some(app())).await;
+    bench.accept(Command::DestroyApp { app: app() }).await;
+    let tokens = bench.control.view().tokens.clone();
+    assert_eq!(tokens.authenticate(&secret), None);
+    assert_eq!(tokens.authenticate(&kept_secret), Some(&kept));
+    assert!(tokens.get(&admin.id).is_some());
+    // The next reconciler replays the same entries.
+    let (_reconciler, control, _outputs) = begin(&bench.ledger).await;
+    assert_eq!(control.view().tokens.authenticate(&secret), None);
+}

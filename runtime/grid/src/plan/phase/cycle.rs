@@ -1,7 +1,7 @@
 //! Cycling: a dyno that has been up for long is replaced.
 //!
-//! Owns which dyno is next: one dyno of an app at a time. Must not know how a replacement takes over: the newer dyno in a
-//! place does so by itself.
+//! Owns which dyno is next: one dyno of an app at a time. Must not know how a replacement takes over: the newer dyno in
+//! a place does so by itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,41 +15,41 @@ use crate::plan::draft::Draft;
 use crate::time::Time;
 
 /// Starts a replacement for the dyno that has been up longest, if it is due and nothing else of the app changes.
-pub(in crate::plan) fn cycle(draft: &mut Draft, name: &AppName) {
+pub(in crate::plan) fn replace_one_due_dyno(draft: &mut Draft, name: &AppName) {
     let Some(after) = draft.policy.cycle_after else {
         return;
     };
     let Some(app) = draft.desired.apps.get(name).cloned() else {
         return;
     };
-    let Some(release) = resting(draft, &app) else {
+    let Some(release) = find_resting_release(draft, &app) else {
         return;
     };
     let due = app
         .places_of_release(&release)
         .into_iter()
         .filter_map(|id| {
-            let place = Place::of(draft, &app, release.version, &id);
+            let place = Place::from_draft(draft, &app, release.version, &id);
             let dyno = draft.observed.dynos.get(place.fresh.as_ref()?)?;
             let run = place.fresh?.run;
             let up_since = dyno.up_since?;
-            Some((up_since + after + jitter(draft, after, run), id))
+            Some((up_since + after + jitter_of(draft, after, run), id))
         });
     let Some((at, id)) = due.min() else { return };
     if at > draft.now {
-        draft.wake(at);
+        draft.wake_by(at);
     } else {
-        replace(draft, &app, &release, &id);
+        start_replacement(draft, &app, &release, &id);
     }
 }
 
 /// The extra time that a dyno may stay up, so that dynos are not all replaced at once.
-fn jitter(draft: &Draft, after: Duration, run: crate::name::Run) -> Duration {
+fn jitter_of(draft: &Draft, after: Duration, run: crate::name::Run) -> Duration {
     backoff::derive_jitter(after, run, draft.observed.seed)
 }
 
 /// The serving release, if all its dynos serve and no other dyno of the app runs.
-fn resting(draft: &Draft, app: &App) -> Option<Arc<Release>> {
+fn find_resting_release(draft: &Draft, app: &App) -> Option<Arc<Release>> {
     let release = app.serving_release()?;
     let is_target = app.target_release()?.version == release.version;
     let places = app.places_of_release(release).len();
@@ -64,14 +64,14 @@ fn resting(draft: &Draft, app: &App) -> Option<Arc<Release>> {
     (is_target && all_serve && one_each).then(|| Arc::clone(release))
 }
 
-fn replace(draft: &mut Draft, app: &App, release: &Arc<Release>, id: &DynoId) {
+fn start_replacement(draft: &mut Draft, app: &App, release: &Arc<Release>, id: &DynoId) {
     let waits: Option<Time> = place::not_before(draft, app, release.version, id);
     if let Some(until) = waits {
-        draft.wake(until);
+        draft.wake_by(until);
         return;
     }
-    let homes = Homes::of(draft, app, release, &id.process, Some(id.index));
-    if let Some(node) = fill::choose(draft, app, release, id, (&homes, None)) {
+    let homes = Homes::from_draft(draft, app, release, &id.process, Some(id.index));
+    if let Some(node) = fill::choose_home(draft, app, release, id, (&homes, None)) {
         fill::start_on(draft, app, release, id, node);
     }
 }

@@ -11,12 +11,12 @@ use crate::lifecycle::DynoState;
 use crate::name::{AppName, DynoId, DynoKey, NodeId, ProcessType};
 use crate::observed::FetchState;
 use crate::placement;
-use crate::plan::draft::{Draft, Reserved};
+use crate::plan::draft::{Draft, ReservedPlace};
 use crate::plan::{FETCH_RETRY, PlanNote};
 use crate::protocol::{RouteTarget, Step};
 
 /// Starts the missing dynos of the releases that should run.
-pub(in crate::plan) fn fill(draft: &mut Draft, name: &AppName) {
+pub(in crate::plan) fn fill_places(draft: &mut Draft, name: &AppName) {
     let Some(app) = draft.desired.apps.get(name).cloned() else {
         return;
     };
@@ -25,15 +25,15 @@ pub(in crate::plan) fn fill(draft: &mut Draft, name: &AppName) {
     wanted.retain(|release| !app.is_unprepared(release));
     for release in &wanted {
         for process in release.processes.keys() {
-            let mut homes = Homes::of(draft, &app, release, process, None);
-            for id in homes.missing(&app, process) {
-                start(draft, &app, release, &id, &mut homes);
+            let mut homes = Homes::from_draft(draft, &app, release, process, None);
+            for id in homes.missing_places(&app, process) {
+                start_dyno(draft, &app, release, &id, &mut homes);
             }
         }
     }
     for release in &wanted {
         for process in release.processes.keys() {
-            spread(draft, &app, release, process);
+            spread_dynos(draft, &app, release, process);
         }
     }
 }
@@ -47,7 +47,7 @@ pub(in crate::plan) struct Homes {
 
 impl Homes {
     /// The homes of all places, except the place `without`.
-    pub(in crate::plan) fn of(
+    pub(in crate::plan) fn from_draft(
         draft: &Draft,
         app: &App,
         release: &Release,
@@ -59,8 +59,10 @@ impl Homes {
             if Some(id.index) == without {
                 continue;
             }
-            let place = Place::of(draft, app, release.version, &id);
-            let keeper = place.keeper().and_then(|key| draft.observed.dynos.get(key));
+            let place = Place::from_draft(draft, app, release.version, &id);
+            let keeper = place
+                .staying_dyno()
+                .and_then(|key| draft.observed.dynos.get(key));
             if let Some(keeper) = keeper {
                 homes.add(id.index, &keeper.node);
             }
@@ -84,7 +86,7 @@ impl Homes {
     }
 
     /// The places without a dyno.
-    fn missing(&self, app: &App, process: &ProcessType) -> Vec<DynoId> {
+    fn missing_places(&self, app: &App, process: &ProcessType) -> Vec<DynoId> {
         let places = app.open_places(process);
         places
             .filter(|id| !self.filled.contains(&id.index))
@@ -92,9 +94,15 @@ impl Homes {
     }
 }
 
-fn start(draft: &mut Draft, app: &App, release: &Arc<Release>, id: &DynoId, homes: &mut Homes) {
+fn start_dyno(
+    draft: &mut Draft,
+    app: &App,
+    release: &Arc<Release>,
+    id: &DynoId,
+    homes: &mut Homes,
+) {
     if let Some(until) = place::not_before(draft, app, release.version, id) {
-        draft.wake(until);
+        draft.wake_by(until);
         let (app, dyno) = (app.name.clone(), id.clone());
         draft
             .notes
@@ -105,7 +113,7 @@ fn start(draft: &mut Draft, app: &App, release: &Arc<Release>, id: &DynoId, home
         draft.notes.insert(PlanNote::NoNodes);
         return;
     }
-    if let Some(node) = choose(draft, app, release, id, (homes, None)) {
+    if let Some(node) = choose_home(draft, app, release, id, (homes, None)) {
         homes.add(id.index, &node);
         start_on(draft, app, release, id, node);
         return;
@@ -121,7 +129,7 @@ fn start(draft: &mut Draft, app: &App, release: &Arc<Release>, id: &DynoId, home
 }
 
 /// The node for a dyno whose siblings are at `homes`, as if `without` had ended already.
-pub(in crate::plan) fn choose(
+pub(in crate::plan) fn choose_home(
     draft: &Draft,
     app: &App,
     release: &Release,
@@ -129,7 +137,7 @@ pub(in crate::plan) fn choose(
     (homes, without): (&Homes, Option<&DynoKey>),
 ) -> Option<NodeId> {
     let spec = release.processes.get(&id.process)?;
-    let candidates = draft.candidates(&(app.name.clone(), release.version), without);
+    let candidates = draft.list_candidates(&(app.name.clone(), release.version), without);
     placement::choose_node(&candidates, &homes.counts, spec.limits.memory_bytes)
 }
 
@@ -154,7 +162,7 @@ pub(in crate::plan) fn start_on(
                 dyno: id.clone(),
                 run: draft.next_run(),
             };
-            draft.push(begin(draft, app, release, node, dyno));
+            draft.push_step(start_step(draft, app, release, node, dyno));
             return;
         }
         Some(FetchState::Requested(at) | FetchState::Failed { at, .. }) => Some(*at),
@@ -166,17 +174,17 @@ pub(in crate::plan) fn start_on(
         .map_or(0, |s| s.limits.memory_bytes);
     draft.take_room(&node, memory_bytes);
     let reserved = draft.reserved.entry(app.name.clone()).or_default();
-    reserved.push(Reserved {
+    reserved.push(ReservedPlace {
         dyno: id.clone(),
         version: release.version,
         node: node.clone(),
     });
     match asked_at.map(|at| at + FETCH_RETRY) {
-        Some(retry_at) if retry_at > draft.now => draft.wake(retry_at),
+        Some(retry_at) if retry_at > draft.now => draft.wake_by(retry_at),
         _ => {
-            draft.wake(draft.now + FETCH_RETRY);
+            draft.wake_by(draft.now + FETCH_RETRY);
             let release = Arc::clone(release);
-            draft.push(Step::Fetch {
+            draft.push_step(Step::Fetch {
                 node,
                 app: app.name.clone(),
                 release,
@@ -185,7 +193,7 @@ pub(in crate::plan) fn start_on(
     }
 }
 
-fn begin(draft: &Draft, app: &App, release: &Release, node: NodeId, dyno: DynoKey) -> Step {
+fn start_step(draft: &Draft, app: &App, release: &Release, node: NodeId, dyno: DynoKey) -> Step {
     let version = release.version;
     if dyno.dyno.process.is_release() {
         return Step::Run {
@@ -203,8 +211,8 @@ fn begin(draft: &Draft, app: &App, release: &Release, node: NodeId, dyno: DynoKe
     }
 }
 
-/// Whether a dyno of this release may start asleep and boot with its first request. After a restart of the whole platform,
-/// thousands of apps that served before then do not boot at once.
+/// Whether a dyno of this release may start asleep and boot with its first request. After a restart of the whole
+/// platform, thousands of apps that served before then do not boot at once.
 ///
 /// Once the routers know a dyno of the app, or one has crashed, a new dyno has a reason to boot at once.
 fn may_sleep(draft: &Draft, app: &App, release: &Release, process: &ProcessType) -> bool {
@@ -223,8 +231,8 @@ fn may_sleep(draft: &Draft, app: &App, release: &Release, process: &ProcessType)
         && !crashes.any(|slot| slot.app == app.name)
 }
 
-/// Where no node has room, a replacement can only start in the room of the dyno that it replaces. One dyno at a time makes
-/// room, as long as another dyno of its type goes on serving.
+/// Where no node has room, a replacement can only start in the room of the dyno that it replaces. One dyno at a time
+/// makes room, as long as another dyno of its type goes on serving.
 fn make_room(draft: &mut Draft, app: &App, release: &Release, id: &DynoId, homes: &Homes) {
     let starting = draft
         .observed
@@ -235,13 +243,14 @@ fn make_room(draft: &mut Draft, app: &App, release: &Release, id: &DynoId, homes
         return;
     }
     let Some(serving) = app.serving else { return };
-    let old = place::serving(draft, app, serving, &id.process);
+    let old = place::find_serving_dynos(draft, app, serving, &id.process);
     let spare = if serving == release.version {
         old.iter()
             .filter(|key| key.run < app.stale_before(&key.dyno))
             .cloned()
             .collect()
-    } else if place::serving(draft, app, release.version, &id.process).len() < old.len() {
+    } else if place::find_serving_dynos(draft, app, release.version, &id.process).len() < old.len()
+    {
         old.clone()
     } else {
         Vec::new()
@@ -250,29 +259,29 @@ fn make_room(draft: &mut Draft, app: &App, release: &Release, id: &DynoId, homes
     if old.len() < least {
         return;
     }
-    let fits = |key: &&DynoKey| choose(draft, app, release, id, (homes, Some(key))).is_some();
+    let fits = |key: &&DynoKey| choose_home(draft, app, release, id, (homes, Some(key))).is_some();
     let victim = spare.iter().rev().find(fits).cloned();
     draft.victims.extend(victim);
 }
 
 /// Moves the last dyno of a type that sits on one node with all its siblings, once a second node is alive.
-fn spread(draft: &mut Draft, app: &App, release: &Arc<Release>, process: &ProcessType) {
+fn spread_dynos(draft: &mut Draft, app: &App, release: &Arc<Release>, process: &ProcessType) {
     let count = app.count_open_places(process);
     if count < 2 || draft.live.len() < 2 {
         return;
     }
-    let homes = Homes::of(draft, app, release, process, None);
+    let homes = Homes::from_draft(draft, app, release, process, None);
     let Some(id) = app.open_places(process).last() else {
         return;
     };
-    let place = Place::of(draft, app, release.version, &id);
+    let place = Place::from_draft(draft, app, release.version, &id);
     let shared = homes.counts.len() == 1 && homes.filled.len() == count as usize;
     let settled = place.fresh.is_some() && place.coming.is_none();
     let waits = place::not_before(draft, app, release.version, &id).is_some();
     if !shared || !settled || waits {
         return;
     }
-    if let Some(node) = choose(draft, app, release, &id, (&homes, None)) {
+    if let Some(node) = choose_home(draft, app, release, &id, (&homes, None)) {
         start_on(draft, app, release, &id, node);
     }
 }

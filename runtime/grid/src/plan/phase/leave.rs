@@ -11,14 +11,14 @@ use crate::plan::PlanNote;
 use crate::plan::draft::Draft;
 use crate::protocol::Step;
 
-/// Withdraws destroyed apps and ends their dynos. Dynos of apps that the ledger does not know are left alone: the ledger may
-/// be incomplete.
-pub(in crate::plan) fn leave(draft: &mut Draft) {
-    withdraw(draft);
+/// Withdraws destroyed apps and ends their dynos. Dynos of apps that the ledger does not know are left alone: the
+/// ledger may be incomplete.
+pub(in crate::plan) fn end_strays(draft: &mut Draft) {
+    withdraw_destroyed(draft);
     for app in draft.strays.clone() {
         if draft.desired.destroyed.contains_key(&app) {
             end_dynos(draft, &app);
-            forget(draft, &app);
+            forget_releases(draft, &app);
         } else if draft.observed.dynos_of(&app).next().is_some() {
             draft.notes.insert(PlanNote::UnknownApp { app });
         }
@@ -26,7 +26,7 @@ pub(in crate::plan) fn leave(draft: &mut Draft) {
 }
 
 /// Tells the routers of every destroyed app once, whether they know it or not.
-fn withdraw(draft: &mut Draft) {
+fn withdraw_destroyed(draft: &mut Draft) {
     let destroyed = draft.desired.destroyed.keys();
     let told = &draft.observed.withdrawn;
     let untold: Vec<AppName> = destroyed
@@ -34,7 +34,7 @@ fn withdraw(draft: &mut Draft) {
         .cloned()
         .collect();
     for app in untold {
-        draft.push(Step::Withdraw { app });
+        draft.push_step(Step::Withdraw { app });
     }
 }
 
@@ -43,12 +43,12 @@ fn end_dynos(draft: &mut Draft, app: &AppName) {
     let reachable = reachable.filter(|(_, dyno)| draft.live.contains(&dyno.node));
     let dynos: Vec<(DynoKey, Dyno)> = reachable.map(|(k, d)| (k.clone(), d.clone())).collect();
     for (key, dyno) in dynos {
-        retire::end(draft, key, &dyno);
+        retire::end_dyno(draft, key, &dyno);
     }
 }
 
 /// Has nodes forget the releases of the app that have no dyno left there.
-fn forget(draft: &mut Draft, app: &AppName) {
+fn forget_releases(draft: &mut Draft, app: &AppName) {
     let dynos = draft.observed.dynos_of(app);
     let used: BTreeSet<(&NodeId, Version)> =
         dynos.map(|(_, dyno)| (&dyno.node, dyno.version)).collect();
@@ -62,7 +62,7 @@ fn forget(draft: &mut Draft, app: &AppName) {
         idle.extend(versions.map(|version| (id.clone(), version)));
     }
     for (node, version) in idle {
-        draft.push(Step::Forget {
+        draft.push_step(Step::Forget {
             node,
             app: app.clone(),
             version,

@@ -21,11 +21,16 @@ pub(in crate::plan) struct Place {
 
 impl Place {
     /// The place, from dynos on nodes that do not count as dead.
-    pub(in crate::plan) fn of(draft: &Draft, app: &App, version: Version, id: &DynoId) -> Self {
+    pub(in crate::plan) fn from_draft(
+        draft: &Draft,
+        app: &App,
+        version: Version,
+        id: &DynoId,
+    ) -> Self {
         let stale_before = app.stale_before(id);
         let mut place = Place::default();
         for (key, dyno) in draft.observed.dynos_in(&app.name, id) {
-            let gone = draft.evicted(&dyno.node) || draft.victims.contains(key);
+            let gone = draft.is_dead(&dyno.node) || draft.victims.contains(key);
             if gone || dyno.version != version || key.run < app.first_run {
                 continue;
             }
@@ -44,17 +49,17 @@ impl Place {
     }
 
     /// The dyno that takes requests.
-    pub(in crate::plan) fn serving(&self) -> Option<&DynoKey> {
+    pub(in crate::plan) fn serving_dyno(&self) -> Option<&DynoKey> {
         self.fresh.as_ref().or(self.stale.as_ref())
     }
 
     /// The dyno that will stay.
-    pub(in crate::plan) fn keeper(&self) -> Option<&DynoKey> {
+    pub(in crate::plan) fn staying_dyno(&self) -> Option<&DynoKey> {
         self.coming.as_ref().or(self.fresh.as_ref())
     }
 
     /// The dynos that must not be ended.
-    pub(in crate::plan) fn needed(self) -> impl Iterator<Item = DynoKey> {
+    pub(in crate::plan) fn needed_dynos(self) -> impl Iterator<Item = DynoKey> {
         let stale = if self.fresh.is_some() {
             None
         } else {
@@ -82,7 +87,7 @@ pub(in crate::plan) fn not_before(
 }
 
 /// The dynos of a release and process type that are up: for web, those that take requests.
-pub(in crate::plan) fn serving(
+pub(in crate::plan) fn find_serving_dynos(
     draft: &Draft,
     app: &App,
     version: Version,
@@ -90,6 +95,10 @@ pub(in crate::plan) fn serving(
 ) -> Vec<DynoKey> {
     let places = app.open_places(process);
     places
-        .filter_map(|id| Place::of(draft, app, version, &id).serving().cloned())
+        .filter_map(|id| {
+            Place::from_draft(draft, app, version, &id)
+                .serving_dyno()
+                .cloned()
+        })
         .collect()
 }

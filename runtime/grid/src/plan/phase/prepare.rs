@@ -2,9 +2,9 @@
 //!
 //! Owns when it runs, its time limit, and what its end means. Must not know how the release's dynos start.
 //!
-//! It runs for every release: after a deploy, a change of config, a rollback. It is never interrupted for a later release,
-//! whose own release process waits for it: an interrupted migration is worse than a late one. If its end is not in the
-//! ledger, as after a kill of the server, it runs again.
+//! It runs for every release: after a deploy, a change of config, a rollback. It is never interrupted for a later
+//! release, whose own release process waits for it: an interrupted migration is worse than a late one. If its end is
+//! not in the ledger, as after a kill of the server, it runs again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,10 +23,10 @@ use crate::time::Time;
 const ONE_OFF_START_MAX: Duration = Duration::from_secs(5 * 60);
 
 /// Runs the target's release process if it has not run, and records how release processes ended.
-pub(in crate::plan) fn prepare(draft: &mut Draft, name: &AppName) {
+pub(in crate::plan) fn run_release_process(draft: &mut Draft, name: &AppName) {
     stop_overdue(draft, name);
     record_ends(draft, name);
-    run(draft, name);
+    start_release_process(draft, name);
 }
 
 /// Whether a dyno is left to end by itself: a one-off dyno, or a release process whose end matters.
@@ -46,11 +46,11 @@ fn stop_overdue(draft: &mut Draft, name: &AppName) {
             continue;
         };
         if ends > draft.now {
-            draft.wake(ends);
+            draft.wake_by(ends);
             continue;
         }
         let (node, version) = (known.node, known.version);
-        draft.push(Step::Stop {
+        draft.push_step(Step::Stop {
             node,
             dyno: key,
             version,
@@ -75,7 +75,7 @@ fn record_ends(draft: &mut Draft, name: &AppName) {
         return;
     };
     let lost = draft.observed.dynos_of(name).filter(|(key, dyno)| {
-        let gone = dyno.state.is_alive() && draft.evicted(&dyno.node);
+        let gone = dyno.state.is_alive() && draft.is_dead(&dyno.node);
         gone && key.dyno.process.is_release()
     });
     let lost = lost.map(|(_, dyno)| {
@@ -91,7 +91,7 @@ fn record_ends(draft: &mut Draft, name: &AppName) {
     for (version, exit) in ends {
         let failure = exit.failure().map(|why| format!("release command {why}"));
         let app = name.clone();
-        draft.push(Step::Record {
+        draft.push_step(Step::Record {
             fact: Fact::ReleaseProcessEnded {
                 app,
                 version,
@@ -104,10 +104,10 @@ fn record_ends(draft: &mut Draft, name: &AppName) {
 /// Whether a release process of any release of the app still runs or ends.
 fn is_running(draft: &Draft, name: &AppName) -> bool {
     let mut dynos = draft.observed.dynos_of(name);
-    dynos.any(|(key, dyno)| key.dyno.process.is_release() && !draft.evicted(&dyno.node))
+    dynos.any(|(key, dyno)| key.dyno.process.is_release() && !draft.is_dead(&dyno.node))
 }
 
-fn run(draft: &mut Draft, name: &AppName) {
+fn start_release_process(draft: &mut Draft, name: &AppName) {
     let Some(app) = draft.desired.apps.get(name).cloned() else {
         return;
     };
@@ -125,7 +125,7 @@ fn run(draft: &mut Draft, name: &AppName) {
         return;
     }
     let id = DynoId::release();
-    match fill::choose(draft, &app, release, &id, (&Homes::default(), None)) {
+    match fill::choose_home(draft, &app, release, &id, (&Homes::default(), None)) {
         Some(node) => fill::start_on(draft, &app, release, &id, node),
         None => {
             draft.notes.insert(PlanNote::NoRoom {

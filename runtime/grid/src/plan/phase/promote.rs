@@ -23,17 +23,17 @@ pub(in crate::plan) fn fail_release(draft: &mut Draft, name: &AppName) {
     if app.serving == Some(version) || app.failed.contains_key(&version) {
         return;
     }
-    if let Some(reason) = failure(draft, app, target) {
+    if let Some(reason) = find_failure(draft, app, target) {
         let fact = Fact::ReleaseFailed {
             app: name.clone(),
             version,
             reason,
         };
-        draft.push(Step::Record { fact });
+        draft.push_step(Step::Record { fact });
     }
 }
 
-fn failure(draft: &Draft, app: &App, release: &Release) -> Option<String> {
+fn find_failure(draft: &Draft, app: &App, release: &Release) -> Option<String> {
     let fetched = draft.observed.nodes.values().find_map(|node| {
         match node.releases.get(&(app.name.clone(), release.version)) {
             Some(FetchState::Failed { reason, .. }) => Some(reason.clone()),
@@ -51,13 +51,13 @@ fn failure(draft: &Draft, app: &App, release: &Release) -> Option<String> {
             if has_run(release, &slot.dyno, history.cause) {
                 return None;
             }
-            Some(reason(release, &slot.dyno, history))
+            Some(failure_reason(release, &slot.dyno, history))
         })
     })
 }
 
 /// The reason of a failed release, for the app's owner. It begins with the name of the dyno that ended.
-fn reason(release: &Release, dyno: &DynoId, history: &CrashHistory) -> String {
+fn failure_reason(release: &Release, dyno: &DynoId, history: &CrashHistory) -> String {
     match history.cause {
         CrashCause::BootTimeout => {
             let spec = release.processes.get(&dyno.process);
@@ -73,8 +73,8 @@ fn reason(release: &Release, dyno: &DynoId, history: &CrashHistory) -> String {
     }
 }
 
-/// Whether a crash is the end of a process that had begun to run. Such a process takes no requests, so its end does not show
-/// that the release cannot serve: a worker may end because its queue is missing. Back-off handles it.
+/// Whether a crash is the end of a process that had begun to run. Such a process takes no requests, so its end does not
+/// show that the release cannot serve: a worker may end because its queue is missing. Back-off handles it.
 fn has_run(release: &Release, dyno: &DynoId, cause: CrashCause) -> bool {
     let spec = release.processes.get(&dyno.process);
     let process = spec.is_some_and(|spec| spec.kind == ProcessKind::Process);
@@ -82,7 +82,7 @@ fn has_run(release: &Release, dyno: &DynoId, cause: CrashCause) -> bool {
 }
 
 /// Publishes the target once it is ready. This is the swap; the old dynos are drained after it.
-pub(in crate::plan) fn promote(draft: &mut Draft, name: &AppName) {
+pub(in crate::plan) fn publish_target(draft: &mut Draft, name: &AppName) {
     let Some(app) = draft.desired.apps.get(name).cloned() else {
         return;
     };
@@ -90,11 +90,11 @@ pub(in crate::plan) fn promote(draft: &mut Draft, name: &AppName) {
         return;
     };
     let version = target.version;
-    if app.serving == Some(version) || app.is_unprepared(target) || !ready(draft, &app, target) {
+    if app.serving == Some(version) || app.is_unprepared(target) || !is_ready(draft, &app, target) {
         return;
     }
     publish::publish_version(draft, &app, Some(version));
-    draft.push(Step::Record {
+    draft.push_step(Step::Record {
         fact: Fact::ReleaseServing {
             app: name.clone(),
             version,
@@ -103,22 +103,22 @@ pub(in crate::plan) fn promote(draft: &mut Draft, name: &AppName) {
 }
 
 /// Records that old releases are pruned, where there are more than the operator keeps.
-pub(in crate::plan) fn prune(draft: &mut Draft, name: &AppName) {
+pub(in crate::plan) fn prune_releases(draft: &mut Draft, name: &AppName) {
     let app = draft.desired.apps.get(name);
     let Some(before) = app.and_then(|app| app.first_kept_version(draft.policy.releases_kept))
     else {
         return;
     };
     let app = name.clone();
-    draft.push(Step::Record {
+    draft.push_step(Step::Record {
         fact: Fact::ReleasesPruned { app, before },
     });
 }
 
 /// Whether the release can take over with no less capacity than the release before it.
-fn ready(draft: &Draft, app: &App, release: &Release) -> bool {
+fn is_ready(draft: &Draft, app: &App, release: &Release) -> bool {
     let web = ProcessType::web();
-    let web_up = place::serving(draft, app, release.version, &web).len();
+    let web_up = place::find_serving_dynos(draft, app, release.version, &web).len();
     let web_wanted = if release.processes.contains_key(&web) {
         app.count_open_places(&web)
     } else {
@@ -131,14 +131,14 @@ fn ready(draft: &Draft, app: &App, release: &Release) -> bool {
     let mut all_up = true;
     let mut all_up_or_no_room = true;
     for id in app.places_of_release(release) {
-        let place = Place::of(draft, app, release.version, &id);
+        let place = Place::from_draft(draft, app, release.version, &id);
         let slot = FormationSlot {
             app: app.name.clone(),
             dyno: id.clone(),
             version: release.version,
         };
         let history = draft.observed.crashes.get(&slot);
-        let up = place.serving().is_some()
+        let up = place.serving_dyno().is_some()
             || history.is_some_and(|history| has_run(release, &id, history.cause));
         let no_room = draft
             .no_room
@@ -149,9 +149,9 @@ fn ready(draft: &Draft, app: &App, release: &Release) -> bool {
     if all_up {
         return true;
     }
-    let web_before = app
-        .serving
-        .map_or(0, |old| place::serving(draft, app, old, &web).len());
+    let web_before = app.serving.map_or(0, |old| {
+        place::find_serving_dynos(draft, app, old, &web).len()
+    });
     all_up_or_no_room
         && draft.victims.is_empty()
         && !draft.room_is_coming()

@@ -6,11 +6,11 @@ use super::place::{self, Place};
 use crate::desired::{App, Release};
 use crate::name::{AppName, ProcessType, Version};
 use crate::plan::draft::Draft;
-use crate::plan::route_settings::{backlog_max, idle_after, request_timeout, shown};
+use crate::plan::route_settings::{backlog_max, idle_after, request_timeout, shown_release};
 use crate::protocol::{Refusal, Route, RouteTarget, Step};
 
 /// Publishes the app's route if it is not the one that the routers have.
-pub(in crate::plan) fn publish(draft: &mut Draft, name: &AppName) {
+pub(in crate::plan) fn publish_route(draft: &mut Draft, name: &AppName) {
     let Some(app) = draft.desired.apps.get(name).cloned() else {
         return;
     };
@@ -28,19 +28,19 @@ pub(in crate::plan) fn publish_version(draft: &mut Draft, app: &App, version: Op
         backlog_max: backlog_max(app),
         request_timeout: request_timeout(app, version),
         idle_after: idle_after(app, version, &draft.policy),
-        target: serve(draft, app, version),
+        target: route_target(draft, app, version),
     };
     if known != Some(&route) {
         route.generation = draft.next_generation();
-        draft.push(Step::Publish { route });
+        draft.push_step(Step::Publish { route });
     }
 }
 
-fn serve(draft: &Draft, app: &App, version: Option<Version>) -> RouteTarget {
+fn route_target(draft: &Draft, app: &App, version: Option<Version>) -> RouteTarget {
     if app.maintenance {
         return RouteTarget::Refuse(Refusal::Maintenance);
     }
-    let Some(release) = shown(app, version) else {
+    let Some(release) = shown_release(app, version) else {
         return RouteTarget::Refuse(Refusal::BlankApp);
     };
     if release.web_process().is_none() || app.count_open_web_places() == 0 {
@@ -48,7 +48,7 @@ fn serve(draft: &Draft, app: &App, version: Option<Version>) -> RouteTarget {
     }
     let web = ProcessType::web();
     let mut dynos = version.map_or(Vec::new(), |version| {
-        place::serving(draft, app, version, &web)
+        place::find_serving_dynos(draft, app, version, &web)
     });
     if !dynos.is_empty() {
         dynos.sort();
@@ -65,8 +65,8 @@ fn serve(draft: &Draft, app: &App, version: Option<Version>) -> RouteTarget {
 fn any_is_coming(draft: &Draft, app: &App, release: &Release) -> bool {
     let failed = app.failed.contains_key(&release.version);
     app.open_places(&ProcessType::web()).any(|id| {
-        let place = Place::of(draft, app, release.version, &id);
+        let place = Place::from_draft(draft, app, release.version, &id);
         let waits = place::not_before(draft, app, release.version, &id).is_some();
-        place.keeper().is_some() || !(waits || failed)
+        place.staying_dyno().is_some() || !(waits || failed)
     })
 }

@@ -37,20 +37,20 @@ pub(in crate::plan) fn stop_overdue_boots(draft: &mut Draft, name: &AppName) {
     let due: Vec<(DynoKey, NodeId, Version, Time)> = due.collect();
     for (dyno, node, version, deadline) in due {
         if deadline <= draft.now {
-            draft.push(Step::Stop {
+            draft.push_step(Step::Stop {
                 node,
                 dyno,
                 version,
                 reason: StopReason::BootTimeout,
             });
         } else {
-            draft.wake(deadline);
+            draft.wake_by(deadline);
         }
     }
 }
 
 /// Stops dynos whose time to drain is over.
-pub(in crate::plan) fn finish(draft: &mut Draft, name: &AppName) {
+pub(in crate::plan) fn stop_overdue_drains(draft: &mut Draft, name: &AppName) {
     let ending = draft
         .observed
         .dynos_of(name)
@@ -58,19 +58,19 @@ pub(in crate::plan) fn finish(draft: &mut Draft, name: &AppName) {
     let ending = ending.filter(|(_, dyno)| draft.live.contains(&dyno.node));
     let ending: Vec<(DynoKey, Dyno)> = ending.map(|(k, d)| (k.clone(), d.clone())).collect();
     for (key, dyno) in ending {
-        end(draft, key, &dyno);
+        end_dyno(draft, key, &dyno);
     }
 }
 
 /// Drains dynos that no place needs, and stops those whose time to drain is over.
-pub(in crate::plan) fn retire(draft: &mut Draft, name: &AppName) {
+pub(in crate::plan) fn retire_dynos(draft: &mut Draft, name: &AppName) {
     let Some(app) = draft.desired.apps.get(name) else {
         return;
     };
     let mut needed = BTreeSet::new();
     for release in app.wanted_releases() {
         for id in app.places_of_release(&release) {
-            needed.extend(Place::of(draft, app, release.version, &id).needed());
+            needed.extend(Place::from_draft(draft, app, release.version, &id).needed_dynos());
         }
     }
     // A silent node is told nothing. When it is heard again, its dynos are judged again.
@@ -85,17 +85,17 @@ pub(in crate::plan) fn retire(draft: &mut Draft, name: &AppName) {
     });
     let unneeded: Vec<(DynoKey, Dyno)> = unneeded.map(|(k, d)| (k.clone(), d.clone())).collect();
     for (key, dyno) in unneeded {
-        end(draft, key, &dyno);
+        end_dyno(draft, key, &dyno);
     }
 }
 
-pub(in crate::plan) fn end(draft: &mut Draft, key: DynoKey, dyno: &Dyno) {
+pub(in crate::plan) fn end_dyno(draft: &mut Draft, key: DynoKey, dyno: &Dyno) {
     let (node, version) = (dyno.node.clone(), dyno.version);
     let drain_deadline = draft.now + DRAIN_GRACE;
     match dyno.state {
         DynoState::Starting => {
-            draft.wake(draft.now + STOP_RETRY);
-            draft.push(Step::Stop {
+            draft.wake_by(draft.now + STOP_RETRY);
+            draft.push_step(Step::Stop {
                 node,
                 dyno: key,
                 version,
@@ -103,8 +103,8 @@ pub(in crate::plan) fn end(draft: &mut Draft, key: DynoKey, dyno: &Dyno) {
             });
         }
         DynoState::Up | DynoState::Idle => {
-            draft.wake(drain_deadline);
-            draft.push(Step::Drain {
+            draft.wake_by(drain_deadline);
+            draft.push_step(Step::Drain {
                 node,
                 dyno: key,
                 version,
@@ -123,22 +123,22 @@ pub(in crate::plan) fn end(draft: &mut Draft, key: DynoKey, dyno: &Dyno) {
                 .or(dyno.deadline)
                 .unwrap_or(draft.now);
             if at <= draft.now {
-                draft.wake(draft.now + STOP_RETRY);
-                draft.push(Step::Stop {
+                draft.wake_by(draft.now + STOP_RETRY);
+                draft.push_step(Step::Stop {
                     node,
                     dyno: key,
                     version,
                     reason,
                 });
             } else {
-                draft.wake(at);
+                draft.wake_by(at);
             }
         }
     }
 }
 
 /// Tells nodes which releases they no longer need.
-pub(in crate::plan) fn forget(draft: &mut Draft, name: &AppName) {
+pub(in crate::plan) fn forget_releases(draft: &mut Draft, name: &AppName) {
     let Some(app) = draft.desired.apps.get(name) else {
         return;
     };
@@ -165,7 +165,7 @@ pub(in crate::plan) fn forget(draft: &mut Draft, name: &AppName) {
         );
     }
     for (node, version) in idle {
-        draft.push(Step::Forget {
+        draft.push_step(Step::Forget {
             node,
             app: name.clone(),
             version,

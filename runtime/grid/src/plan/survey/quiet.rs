@@ -1,7 +1,8 @@
 //! The proof that an app needs no step now.
 //!
 //! Owns a cheap proof: every dyno is where and what it should be, and the routers have the right route. An app without
-//! the proof is planned. So the proof may fail too often, but must never hold wrongly. `plan_every_app` does not use it.
+//! the proof is planned. So the proof may fail too often, but must never hold wrongly. `plan_every_app` does not use
+//! it.
 
 use std::iter::Peekable;
 use std::slice::Iter;
@@ -11,22 +12,22 @@ use crate::desired::{App, ProcessSpec, Release};
 use crate::lifecycle::DynoState;
 use crate::name::{DynoId, DynoKey, NodeId, ProcessType};
 use crate::observed::{Dyno, FetchState, FormationSlot};
-use crate::plan::scene::{Fetched, Room, Scene, add, earlier};
+use crate::plan::scene::{FetchedRelease, Room, Scene, add_rooms, earlier_time};
 use crate::plan::{FETCH_RETRY, route_settings};
 use crate::protocol::{Refusal, Route, RouteTarget};
 use crate::time::Time;
 
 /// Everything that is known of one app.
-pub(super) struct Known<'a> {
+pub(super) struct KnownApp<'a> {
     pub(super) app: &'a App,
     pub(super) dynos: &'a [(&'a DynoKey, &'a Dyno)],
-    pub(super) releases: &'a [Fetched<'a>],
+    pub(super) releases: &'a [FetchedRelease<'a>],
     pub(super) route: Option<&'a Route>,
 }
 
 /// What still matters of an app that needs no step.
 #[derive(Default)]
-pub(super) struct Quiet {
+pub(super) struct QuietApp {
     /// When the app has to be looked at again if nothing is heard.
     pub(super) wake_at: Option<Time>,
     /// Room for dynos that will start once the node has their slug.
@@ -34,28 +35,28 @@ pub(super) struct Quiet {
 }
 
 /// The nodes that have the dynos of a process type.
-enum Homes<'a> {
+enum ProcessHomes<'a> {
     None,
     One(&'a NodeId),
     Several,
 }
 
-impl<'a> Homes<'a> {
+impl<'a> ProcessHomes<'a> {
     fn with(self, node: &'a NodeId) -> Self {
         match self {
-            Homes::None => Homes::One(node),
-            Homes::One(home) if home == node => self,
-            Homes::One(_) | Homes::Several => Homes::Several,
+            ProcessHomes::None => ProcessHomes::One(node),
+            ProcessHomes::One(home) if home == node => self,
+            ProcessHomes::One(_) | ProcessHomes::Several => ProcessHomes::Several,
         }
     }
 }
 
 /// A walk over an app's dynos, in order.
-struct Look<'a> {
+struct QuietWalk<'a> {
     scene: Scene<'a>,
     app: &'a App,
     release: &'a Release,
-    releases: &'a [Fetched<'a>],
+    releases: &'a [FetchedRelease<'a>],
     dynos: Peekable<Iter<'a, (&'a DynoKey, &'a Dyno)>>,
     /// The dynos that the routers have, and how many of them were found.
     served: &'a [DynoKey],
@@ -63,11 +64,11 @@ struct Look<'a> {
     web_up: usize,
     starting: u32,
     cycle_at: Option<Time>,
-    quiet: Quiet,
+    quiet: QuietApp,
 }
 
 /// The proof that an app needs no step, if it is easy to give.
-pub(super) fn quiet(scene: Scene<'_>, known: &Known<'_>) -> Option<Quiet> {
+pub(super) fn prove_quiet(scene: Scene<'_>, known: &KnownApp<'_>) -> Option<QuietApp> {
     let app = known.app;
     let shown = known.route?;
     let Some(release) = app.target_release() else {
@@ -75,8 +76,8 @@ pub(super) fn quiet(scene: Scene<'_>, known: &Known<'_>) -> Option<Quiet> {
             && known.releases.is_empty()
             && scene.observed.exits_of(&app.name).next().is_none()
             && app.first_kept_version(scene.policy.releases_kept).is_none();
-        let told = told(scene, app, shown) && shown.target == blank(app);
-        return (nothing && told).then(Quiet::default);
+        let told = has_right_settings(scene, app, shown) && shown.target == blank_target(app);
+        return (nothing && told).then(QuietApp::default);
     };
     // A release that replaces another one, or that failed, needs planning.
     let plain = app.serving.is_none_or(|serving| serving == release.version)
@@ -88,10 +89,10 @@ pub(super) fn quiet(scene: Scene<'_>, known: &Known<'_>) -> Option<Quiet> {
     let only_this = releases.all(|(_, version, _, fetch)| {
         *version == release.version && !matches!(fetch, FetchState::Failed { .. })
     });
-    if !plain || !only_this || !told(scene, app, shown) {
+    if !plain || !only_this || !has_right_settings(scene, app, shown) {
         return None;
     }
-    let look = Look {
+    let look = QuietWalk {
         scene,
         app,
         release,
@@ -105,13 +106,13 @@ pub(super) fn quiet(scene: Scene<'_>, known: &Known<'_>) -> Option<Quiet> {
         web_up: 0,
         starting: 0,
         cycle_at: None,
-        quiet: Quiet::default(),
+        quiet: QuietApp::default(),
     };
     look.at_all(&shown.target)
 }
 
 /// Whether the route is right, apart from its dynos.
-fn told(scene: Scene<'_>, app: &App, shown: &Route) -> bool {
+fn has_right_settings(scene: Scene<'_>, app: &App, shown: &Route) -> bool {
     shown.version == app.serving
         && shown.backlog_max == route_settings::backlog_max(app)
         && shown.request_timeout == route_settings::request_timeout(app, app.serving)
@@ -119,7 +120,7 @@ fn told(scene: Scene<'_>, app: &App, shown: &Route) -> bool {
         && shown.hostnames.iter().eq(&app.hostnames)
 }
 
-fn blank(app: &App) -> RouteTarget {
+fn blank_target(app: &App) -> RouteTarget {
     RouteTarget::Refuse(if app.maintenance {
         Refusal::Maintenance
     } else {
@@ -127,8 +128,8 @@ fn blank(app: &App) -> RouteTarget {
     })
 }
 
-impl Look<'_> {
-    fn at_all(mut self, shown: &RouteTarget) -> Option<Quiet> {
+impl QuietWalk<'_> {
+    fn at_all(mut self, shown: &RouteTarget) -> Option<QuietApp> {
         let release = self.release;
         for (process, spec) in &release.processes {
             self.at_type(process, spec)?;
@@ -140,13 +141,13 @@ impl Look<'_> {
             return None;
         }
         if rests {
-            self.quiet.wake_at = earlier(self.quiet.wake_at, self.cycle_at);
+            self.quiet.wake_at = earlier_time(self.quiet.wake_at, self.cycle_at);
         }
         self.serves(shown).then_some(self.quiet)
     }
 
     fn at_type(&mut self, process: &ProcessType, spec: &ProcessSpec) -> Option<()> {
-        let (mut homes, mut places) = (Homes::None, 0u32);
+        let (mut homes, mut places) = (ProcessHomes::None, 0u32);
         for id in self.app.open_places(process) {
             places += 1;
             match self.dynos.next_if(|(key, _)| key.dyno == id) {
@@ -158,7 +159,7 @@ impl Look<'_> {
             }
         }
         // Two dynos on one node may have to be moved apart.
-        let shared = places >= 2 && matches!(homes, Homes::One(_));
+        let shared = places >= 2 && matches!(homes, ProcessHomes::One(_));
         (!shared || self.scene.live.len() < 2).then_some(())
     }
 
@@ -194,7 +195,7 @@ impl Look<'_> {
             if due <= self.scene.now {
                 return None;
             }
-            self.cycle_at = earlier(self.cycle_at, Some(due));
+            self.cycle_at = earlier_time(self.cycle_at, Some(due));
         }
         Some(())
     }
@@ -208,7 +209,7 @@ impl Look<'_> {
         if !self.scene.live.contains(*node) || self.crashed(id) {
             return None;
         }
-        self.quiet.waits_for = add(self.quiet.waits_for, (spec.limits.memory_bytes, 1));
+        self.quiet.waits_for = add_rooms(self.quiet.waits_for, (spec.limits.memory_bytes, 1));
         self.wake(*at + FETCH_RETRY)
     }
 
@@ -224,7 +225,7 @@ impl Look<'_> {
     }
 
     fn wake(&mut self, at: Time) -> Option<()> {
-        self.quiet.wake_at = earlier(self.quiet.wake_at, Some(at));
+        self.quiet.wake_at = earlier_time(self.quiet.wake_at, Some(at));
         (at > self.scene.now).then_some(())
     }
 

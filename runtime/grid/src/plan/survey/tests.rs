@@ -20,7 +20,7 @@ impl World {
             now,
             live: &live,
         };
-        let survey = Survey::of(scene, &BTreeMap::new());
+        let survey = Survey::skip_quiet_apps(scene, &BTreeMap::new());
         survey.busy.iter().map(ToString::to_string).collect()
     }
 

@@ -1,4 +1,4 @@
-//! What request bodies may hold together, before dynos are taken for them, is bounded.
+//! The memory that all request bodies take together, before dynos are taken for them, is bounded.
 
 use crate::protocol::http2::client;
 use crate::raw::Raw;
@@ -13,13 +13,13 @@ use std::time::Duration;
 use tokio::io::DuplexStream;
 use tokio::sync::Semaphore;
 
-/// What all bodies may hold, in the small.
+/// A small limit for the memory of all bodies (bytes).
 const MAX: usize = 128 * 1024;
-/// One body: less than is read of one alone.
+/// Bytes of one body: fewer than may be buffered of one body.
 const BODY: usize = 60_000;
-/// So much of it comes at first.
+/// Bytes of a body that are sent first.
 const FIRST: usize = 50_000;
-/// A body that is read in any case.
+/// Bytes of a body that is buffered in any case.
 const SMALL: usize = 8 * 1024;
 
 /// Echoes bodies once the gate is open; `begun` counts the calls.
@@ -41,7 +41,7 @@ fn gated(dynos: u32) -> (World, Arc<Semaphore>, Arc<AtomicUsize>) {
     (world, gate, begun)
 }
 
-/// Begins a request, and sends so many bytes of its body.
+/// Begins a request, and sends `bytes` of its body.
 async fn begin(world: &World, length: usize, bytes: usize) -> Raw<DuplexStream> {
     let mut raw = Raw::new(world.pipe());
     let head = "POST / HTTP/1.1\r\nhost: hello.localhost\r\n";
@@ -51,7 +51,7 @@ async fn begin(world: &World, length: usize, bytes: usize) -> Raw<DuplexStream> 
     raw
 }
 
-/// Nobody holds anything: a body is read before a dyno is taken.
+/// Without other bodies, a body is read before a dyno is taken.
 async fn is_empty(world: &World, begun: &AtomicUsize) {
     let before = begun.load(SeqCst);
     let mut raw = begin(world, BODY, FIRST).await;
@@ -76,7 +76,7 @@ async fn bodies_beyond_the_bound_stream_and_small_ones_are_read_first() {
     }
     let mut small = begin(&world, SMALL, SMALL - 1).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    // What is held of two leaves no room for a third.
+    // Two buffered bodies leave no room for a third.
     let streamed = begun.load(SeqCst);
     assert!((6..=8).contains(&streamed), "{streamed}");
     gate.add_permits(1);
@@ -100,7 +100,7 @@ async fn who_leaves_the_line_gives_the_room_back() {
         line.push(begin(&world, BODY, BODY).await);
         eventually(|| load().waiting == waiting).await;
     }
-    // There is no room for a third, which waits as it is.
+    // There is no room for a third body, which waits unread.
     let mut third = begin(&world, BODY, 0).await;
     eventually(|| load().waiting == 3).await;
     drop(line);
@@ -112,7 +112,7 @@ async fn who_leaves_the_line_gives_the_room_back() {
     is_empty(&world, &begun).await;
 }
 
-/// Sends a body as far as it may, and counts that; then the answer's length.
+/// Sends as much of a body as the window allows, and counts it. Returns that, and the length of the response.
 async fn pour(client: h2::client::SendRequest<Bytes>, sent: Arc<AtomicUsize>) -> usize {
     let mut client = client.ready().await.unwrap();
     let request = Request::post("http://hello.localhost/").body(()).unwrap();
@@ -141,9 +141,9 @@ async fn pour(client: h2::client::SendRequest<Bytes>, sent: Arc<AtomicUsize>) ->
 #[tokio::test(start_paused = true)]
 async fn streams_beyond_the_bound_are_held_back_by_their_window() {
     const STREAMS: usize = 60;
-    /// What a connection may have in flight.
+    /// Bytes that a connection may have in flight.
     const WINDOW: usize = 1024 * 1024;
-    /// What is given back of it is told in steps.
+    /// The window is given back in steps of this size.
     const SLACK: usize = 64 * 1024;
     let (world, gate, begun) = gated(u32::try_from(STREAMS).unwrap());
     let client = client(world.pipe()).await;

@@ -1,4 +1,4 @@
-//! What slow readers may hold together is bounded.
+//! The memory that slow readers take together is bounded.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use exchange::limits::{RESPONSE_BUFFER_FREE, RESPONSE_BUFFERS_MAX};
 use crate::raw::Raw;
 use crate::world::{End, World, app, eventually, head};
 
-/// Bytes of each response: less than one may buffer alone.
+/// Bytes of each response: fewer than one response may buffer.
 const BODY: usize = 900 * 1024;
 const PIECE: usize = 60 * 1024;
-/// Together more than all may buffer.
+/// Responses that are together larger than the memory for all.
 const READERS: usize = 400;
 
 /// Sends a body of [`BODY`] bytes, and counts itself in `held` while it waits for room.
@@ -32,7 +32,7 @@ async fn pour(mut reply: Reply, held: Arc<AtomicUsize>) -> End {
         })
         .await;
         held.fetch_sub(usize::from(waits), SeqCst);
-        // It takes no memory of its own, since it is the same for all.
+        // One copy for all responses, which takes no memory of its own.
         reply.send_data(Bytes::from_static(&PIECES));
     }
     reply.finish(None);
@@ -57,7 +57,7 @@ async fn slow_readers_hold_up_guests_and_not_memory() {
     }
     let load = || world.router.load(&app()).unwrap();
     eventually(|| begun.load(SeqCst) == READERS).await;
-    // Nobody reads: each guest has finished, or waits.
+    // No client reads: each guest has finished, or waits.
     eventually(|| load().free + held.load(SeqCst) == READERS).await;
     let finished = load().free;
     assert!(finished > 0 && finished < READERS, "{finished}");
@@ -66,7 +66,7 @@ async fn slow_readers_hold_up_guests_and_not_memory() {
     assert!(buffered <= most as u64, "{buffered}");
     assert!(buffered > RESPONSE_BUFFERS_MAX as u64 / 2, "{buffered}");
 
-    // Those that wait go on with their own readers, whatever the others do.
+    // Guests that wait go on when their own clients read.
     for raw in readers.iter_mut().rev().take(5) {
         let answer = raw.answer().await;
         assert_eq!((answer.body.len(), answer.complete), (BODY, true));

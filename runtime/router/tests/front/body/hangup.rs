@@ -24,7 +24,7 @@ async fn a_guest_that_ends_soon_keeps_its_dyno() {
         async move {
             tokio::time::sleep(Duration::from_millis(500)).await;
             reply.send_head(head(200)).unwrap();
-            // Far more than is buffered: with nobody there it is thrown away.
+            // Far more than is buffered. Without a client it is discarded.
             for _ in 0..64 {
                 send(&mut reply, Bytes::from(vec![0; 64 * 1024])).await;
             }
@@ -65,7 +65,7 @@ async fn a_guest_that_does_not_is_killed_after_the_grace() {
     assert_eq!(world.kills(), [Kill::Hangup]);
 }
 
-/// Its request is in the app's log, although nobody began to serve it.
+/// The request is in the app's log, although serving it never began.
 #[tokio::test]
 async fn a_client_may_leave_before_its_request_is_looked_at() {
     let world = World::new(1, |_, reply, _| async move { say(reply, 200, "hello") });
@@ -169,7 +169,7 @@ async fn a_panic_in_a_guest_is_our_fault_and_hurts_nobody_else() {
     let mut raw = Raw::new(connect(&server).await);
     let answer = raw.get("/late").await;
     assert!(answer.body.contains("H13"), "{}", answer.body);
-    // Both handles went with their panics.
+    // Both handles were lost in the panics.
     world.serve(&[crate::world::key(1, 2)], &[crate::world::key(1, 2)]);
     assert_eq!(raw.get("/").await.status, 200);
 }

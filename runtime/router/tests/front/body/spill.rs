@@ -12,12 +12,12 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 
-/// So that each byte says where it belongs.
+/// A pattern in which each byte depends on its position.
 fn pattern(size: usize) -> Vec<u8> {
     (0..size).map(|at| (at / 7 % 251) as u8).collect()
 }
 
-/// A folder that is gone with the test.
+/// A folder that is removed at the end of the test.
 struct Folder(std::path::PathBuf);
 
 impl Folder {
@@ -39,8 +39,8 @@ impl Drop for Folder {
     }
 }
 
-/// Answers with as many bytes of the pattern as the path says; `?length` announces them, `?pause` stops in the middle,
-/// `?half` breaks off there.
+/// Answers with the number of bytes of the pattern that the path names. `?length` announces them, `?pause` stops in the
+/// middle, `?half` breaks off there.
 fn patterned(spill: &Path, dynos: u32) -> World {
     let config = RouterConfig {
         spill: Some(spill.to_owned()),
@@ -84,7 +84,7 @@ fn is_free(world: &World) -> bool {
     world.router.load(&app()).unwrap().free == 1
 }
 
-/// The body of an answer with a length, byte by byte.
+/// Reads the body of a response with a length, byte by byte.
 async fn body(raw: &mut Raw<impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>) -> Vec<u8> {
     let mut all = std::mem::take(&mut raw.ahead);
     raw.io.read_to_end(&mut all).await.unwrap();
@@ -103,7 +103,7 @@ async fn a_dyno_is_free_when_its_guest_has_finished_however_large_the_response()
         raw.send(get("/20000000?length")).await;
         slow.push(raw);
     }
-    // Nobody reads, and the one dyno has done all five and more.
+    // No client reads, and the one dyno has answered all five requests and more.
     let mut next = Raw::new(connect(&server).await);
     next.send(get("/1000?length")).await;
     assert_eq!(body(&mut next).await, pattern(1000));
@@ -133,7 +133,7 @@ async fn slow_readers_get_every_byte_at_any_pace() {
         let mut raw = Raw::new(world.pipe());
         raw.send(get(&format!("/4000000?{how}"))).await;
         let mut bytes = vec![0; piece];
-        // 2 KB/s among them: no least rate for those who hold no dyno.
+        // 2 KB/s among them: there is no minimum rate for clients that hold no dyno.
         while raw.ahead.len() < 3_000_000 {
             tokio::time::sleep(Duration::from_secs(pause)).await;
             raw.io.read_exact(&mut bytes).await.unwrap();
@@ -142,7 +142,7 @@ async fn slow_readers_get_every_byte_at_any_pace() {
         if how == "length" {
             assert!(body(&mut raw).await == pattern(4_000_000));
         } else {
-            // The whole of it is text as well as bytes for the chunked reader: only the length is compared.
+            // The chunked reader returns text: only the length is compared.
             let answer = raw.answer().await;
             assert!(answer.complete);
             assert_eq!(answer.status, 200);
@@ -161,7 +161,7 @@ async fn chunked_bodies_and_http2_come_back_whole() {
         .unwrap();
     let (response, _) = client.send_request(request, true).unwrap();
     let mut stream = response.await.unwrap().into_body();
-    // The window is shut until the dyno is free.
+    // The client keeps the window shut until the dyno is free.
     eventually(|| is_free(&world)).await;
     let mut all = Vec::new();
     while let Some(data) = stream.data().await {
@@ -174,7 +174,7 @@ async fn chunked_bodies_and_http2_come_back_whole() {
     assert_eq!(world.recorded(1).await[0].code, None);
 }
 
-/// What breaks off on disk breaks off for the client, after all that came before.
+/// A response that breaks off while it is on disk breaks off for the client, after all bytes before.
 #[tokio::test]
 async fn a_response_that_breaks_off_is_no_whole_one() {
     let folder = Folder::new("half");
@@ -200,7 +200,7 @@ async fn a_client_that_leaves_takes_its_part_of_the_disk_along() {
     assert_eq!(folder.entries(), 0);
 }
 
-/// A disk that takes nothing is no reason to fail: the guest waits for its client then.
+/// If the disk takes nothing, the response does not fail: the guest waits for its client.
 #[tokio::test(start_paused = true)]
 async fn without_a_disk_the_guest_waits_for_its_client() {
     let world = patterned(Path::new("/nonexistent/folder"), 1);

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use crate::raw::Raw;
 use crate::world::{End, World, app, connect, eventually, head, say, send};
 
-/// Answers with as much as its path says.
+/// Answers with the number of bytes that the path names.
 fn large(dynos: u32) -> World {
     World::new(
         dynos,
@@ -37,7 +37,7 @@ async fn a_slow_reader_frees_the_dyno() {
     let mut slow = Raw::new(world.pipe());
     slow.send(get("/1000000")).await;
     eventually(|| world.recorded_free()).await;
-    // Nothing was read yet, and the dyno serves others.
+    // Nothing was read yet, and the dyno serves other requests.
     let mut raw = Raw::new(world.pipe());
     assert_eq!(raw.get("/1000").await.body.len(), 1000);
     assert_eq!(slow.answer().await.body.len(), 1_000_000);
@@ -51,7 +51,7 @@ impl World {
 }
 
 /// A client that reads nothing, or almost nothing, of a response larger than the buffer frees its dyno after the
-/// patience that there is for it, whatever the app's time limit is.
+/// patience for readers, whatever the app's time limit is.
 #[tokio::test(start_paused = true)]
 async fn a_reader_below_the_least_rate_is_cut_off_and_frees_the_dyno() {
     for bytes_in_5_s in [0, 100, 20_000] {
@@ -71,14 +71,14 @@ async fn a_reader_below_the_least_rate_is_cut_off_and_frees_the_dyno() {
         let records = world.recorded(1).await;
         assert_eq!(records[0].code, Some(Refusal::ClientIdle));
         assert_eq!(records[0].status, 499);
-        // The guest was let finish into the void.
+        // The guest could finish, and its output was discarded.
         assert!(world.kills().is_empty());
         let mut next = Raw::new(world.pipe());
         assert_eq!(next.get("/1000").await.status, 200);
     }
 }
 
-/// A guest that never ends its response is ended for such a client.
+/// A guest that never ends its response is killed after such a client.
 #[tokio::test(start_paused = true)]
 async fn an_endless_response_ends_with_its_slow_reader() {
     let world = World::new(1, |_, mut reply: Reply, _| async move {
@@ -94,7 +94,7 @@ async fn an_endless_response_ends_with_its_slow_reader() {
     assert_eq!(world.recorded(1).await[0].code, Some(Refusal::ClientIdle));
 }
 
-/// 30 KB/s is a slow mobile network, and no fault.
+/// 30 KB/s is a slow mobile network, and fast enough.
 #[tokio::test(start_paused = true)]
 async fn a_reader_above_the_least_rate_has_all_the_time_that_it_takes() {
     for (bytes, seconds) in [(30_000, 1), (90_000, 9), (150_000, 5)] {
@@ -117,7 +117,7 @@ async fn a_reader_above_the_least_rate_has_all_the_time_that_it_takes() {
     }
 }
 
-/// Nobody is too slow for what the app has not produced.
+/// A client is not too slow while the app has produced nothing.
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_the_app_produces_slowly_goes_on() {
     let world = World::new(1, |_, mut reply: Reply, _| async move {
@@ -136,7 +136,7 @@ async fn a_stream_that_the_app_produces_slowly_goes_on() {
     assert_eq!(world.recorded(1).await[0].code, None);
 }
 
-/// With buffers of the kernel between, which hide the client's pace.
+/// With the kernel's buffers in between, which hide the client's pace.
 #[tokio::test]
 async fn slow_readers_over_sockets_do_not_hold_all_dynos() {
     let world = large(2);
@@ -148,7 +148,7 @@ async fn slow_readers_over_sockets_do_not_hold_all_dynos() {
         slow.push(raw);
     }
     eventually(|| world.router.load(&app()).unwrap().waiting == 2).await;
-    // It waits for the four before it, two windows.
+    // The request waits for the four before it, for two windows.
     let mut raw = Raw::new(connect(&server).await);
     assert_eq!(raw.get("/1000").await.body.len(), 1000);
     let records = world.recorded(5).await;
@@ -180,7 +180,7 @@ async fn three_hundred_stalled_clients_move_nobody() {
     for _ in 0..200 {
         assert_eq!(raw.get("/1000").await.status, 200);
     }
-    // A slow machine may have closed those that did not finish their head.
+    // On a slow machine, connections without a complete head may be closed already.
     assert!(world.router.statistics().connections >= 201);
 }
 
@@ -195,7 +195,7 @@ async fn a_head_must_be_there_in_time() {
         let mut raw = Raw::new(world.pipe());
         let begun = Instant::now();
         raw.send(first).await;
-        // Dripping does not help.
+        // Single bytes do not extend the time.
         for _ in 0..4 {
             sleep(Duration::from_secs(2)).await;
             raw.try_send(if first.is_empty() { "" } else { "a" }).await;
@@ -270,7 +270,7 @@ async fn a_large_upload_that_stops_is_the_clients_fault() {
     assert_eq!(answer.status, 408);
     let records = world.recorded(1).await;
     assert_eq!(records[0].code, Some(Refusal::ClientIdle));
-    // Its guest was told, and ended.
+    // The guest saw the error, and ended.
     eventually(|| world.recorded_free()).await;
     assert!(world.kills().is_empty());
 }

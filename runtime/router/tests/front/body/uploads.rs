@@ -1,4 +1,4 @@
-//! Request bodies: who reads them when, and what becomes of what nobody reads.
+//! Request bodies: when they are read, and what happens to bodies that no guest reads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -20,7 +20,7 @@ async fn a_small_body_is_read_before_a_dyno_is_taken() {
     ))
     .await;
     slow.send("x".repeat(65_000)).await;
-    // It sends on and on, and the only dyno is free meanwhile.
+    // The client goes on sending, and the only dyno is free meanwhile.
     let mut raw = Raw::new(connect(&server).await);
     for _ in 0..20 {
         assert_eq!(raw.get("/").await.status, 200);
@@ -95,7 +95,7 @@ async fn a_body_that_nobody_reads_corrupts_nothing() {
             (200, "/first"),
             "{size}"
         );
-        // Either the connection is whole, or it is closed.
+        // The connection is usable, or closed.
         raw.try_send(format!("GET /second HTTP/1.1\r\n{HOST}\r\n"))
             .await;
         match raw.try_answer(false).await {
@@ -119,7 +119,7 @@ async fn continue_is_said_when_the_body_is_wanted() {
         let body = "x".repeat(length);
         assert_eq!(raw.ask(&body).await.body, body);
     }
-    // To an unknown host nothing is sent on.
+    // A request for an unknown host reaches no dyno.
     let mut raw = Raw::new(connect(&server).await);
     let head = "POST / HTTP/1.1\r\nhost: other.localhost\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n";
     assert_eq!(raw.ask(head).await.status, 404);

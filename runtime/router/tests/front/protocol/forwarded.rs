@@ -1,11 +1,11 @@
-//! Proxies in front of the router, and strangers who claim to be one.
+//! Proxies in front of the router, and other clients that claim to be one.
 
 use crate::protocol::headers::{mirror, value};
 use crate::raw::Raw;
 use crate::world::{World, say};
 use router::RouterLimits;
 
-/// What an app sees, and the log line, of a request with these headers from this address.
+/// What an app sees of a request with these headers from this address, and the log line.
 async fn seen_behind(proxies: &[&str], peer: &str, headers: &str) -> (Vec<String>, String) {
     let world = World::behind(proxies, RouterLimits::default(), 1, |request, reply, _| {
         mirror(request, reply)
@@ -21,7 +21,7 @@ async fn seen_behind(proxies: &[&str], peer: &str, headers: &str) -> (Vec<String
     (seen, world.lines(1).await.remove(0))
 }
 
-/// As nginx, Caddy and HAProxy send them.
+/// Headers as nginx, Caddy and HAProxy send them.
 const OF_A_TLS_PROXY: &str = "X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https\r\n\
      X-Forwarded-Host: shop.example\r\nForwarded: for=203.0.113.9;proto=https\r\n\
      X-Real-IP: 203.0.113.9\r\n";
@@ -68,7 +68,7 @@ async fn a_stranger_is_not_believed_whoever_is_trusted() {
     }
 }
 
-/// All proxies of a chain stand in the log and in what the app sees; the first address on the right that the operator
+/// The log and the app see all proxies of a chain. The first address from the right that the operator
 /// does not trust is the client.
 #[tokio::test]
 async fn several_proxies_in_a_row() {
@@ -96,7 +96,7 @@ async fn what_a_trusted_proxy_says_wrongly_counts_as_not_said() {
     );
 }
 
-/// The other headers of a client do not pass a trusted proxy's name either.
+/// A trusted proxy does not make the client's other headers pass.
 #[tokio::test]
 async fn a_trusted_proxy_tells_of_the_client_alone() {
     let headers = "X-Dyno-Queue-Wait: 9\r\nX-Request-Start: 1\r\nX_Forwarded_For: 6.6.6.6\r\n";

@@ -1,4 +1,4 @@
-//! What clients of HTTP/1.0 are promised (RFC 9112), and what the router says of a target in absolute form.
+//! HTTP/1.0 (RFC 9112), and targets in absolute form.
 
 use crate::protocol::headers::mirror;
 use crate::raw::Raw;
@@ -48,7 +48,8 @@ async fn a_body_of_unknown_length_ends_with_the_connection() {
     }
 }
 
-/// RFC 9112, 9.3: the connection of an HTTP/1.0 client is kept only if it asks for that, and is told so.
+/// RFC 9112, 9.3: the connection of an HTTP/1.0 client is kept only if the client asks for it, and the response says
+/// that.
 #[tokio::test]
 async fn a_connection_is_kept_when_it_is_asked_for() {
     let world = world();
@@ -87,7 +88,7 @@ async fn no_interim_response_is_sent() {
     }
 }
 
-/// RFC 9112, 3.2: `Host` is a duty of HTTP/1.1. Without one there is an app to ask only where every host leads to one.
+/// RFC 9112, 3.2: HTTP/1.1 requires `Host`. Without it, a request reaches an app only if every host leads to that app.
 #[tokio::test]
 async fn a_request_without_a_host_is_the_only_apps() {
     let text = all(Raw::new(world().pipe()), "GET / HTTP/1.0\r\n\r\n").await;

@@ -1,4 +1,4 @@
-//! HTTP/2 by prior knowledge.
+//! HTTP/2 with prior knowledge.
 
 use std::time::Duration;
 
@@ -110,7 +110,7 @@ async fn hosts_must_agree() {
     }
     let request = Request::get("http://u@hello.localhost/").body(()).unwrap();
     let (response, _) = client.send_request(request, true).unwrap();
-    // h2 may refuse it before we do.
+    // The protocol library may refuse it before the router does.
     assert!(response.await.map_or(true, |r| r.status() == 400));
 }
 
@@ -234,7 +234,7 @@ async fn a_stream_that_takes_nothing_is_reset_and_the_connection_lives() {
     assert!(matches!(end, Some(Err(_))) && seen < 2000, "{seen}");
 }
 
-/// The same of more than the buffer holds: the dyno is free long before.
+/// The same for a response larger than the buffer: the dyno is free long before its end.
 #[tokio::test(start_paused = true)]
 async fn a_window_that_never_opens_frees_the_dyno() {
     let world = World::new(1, |request: Request<_>, mut reply: Reply, _| async move {
@@ -281,7 +281,7 @@ async fn a_silent_connection_is_closed() {
     assert_eq!(begun.elapsed().as_secs(), 75);
 }
 
-/// A frame by hand.
+/// The bytes of a frame.
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let mut bytes = u32::try_from(payload.len()).unwrap().to_be_bytes()[1..].to_vec();
     bytes.extend([kind, flags]);
@@ -291,14 +291,14 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 }
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// `GET http hello.localhost /`, by the static table of HPACK but for the host.
+/// `GET http hello.localhost /`, from the static table of HPACK except for the host.
 fn request_block() -> Vec<u8> {
     let mut block = vec![0x82, 0x86, 0x84, 0x41, 15];
     block.extend(b"hello.localhost");
     block
 }
 
-/// Whether the router gives up a connection on which these frames come over and over.
+/// Whether the router closes a connection on which these frames are repeated.
 async fn is_given_up(frames: impl Fn(u32) -> Vec<u8>) -> bool {
     let world = World::new(1, |_, reply, _| async { say(reply, 200, "reached") });
     let server = world.listen().await;

@@ -11,7 +11,7 @@ fn get() -> Request<()> {
     Request::get("http://hello.localhost/").body(()).unwrap()
 }
 
-/// The status and what the app saw.
+/// The status, and what the app saw.
 async fn ask(request: Request<()>) -> (u16, Vec<String>) {
     let world = World::new(1, |request, reply, _| mirror(request, reply));
     let mut client = client(world.pipe()).await;
@@ -40,7 +40,7 @@ async fn the_crumbs_of_a_cookie_are_joined() {
     let (status, seen) = ask(request).await;
     assert_eq!(status, 200);
     assert_eq!(value(&seen, "cookie"), ["a=1; b=2; c=3; d=\"4\""]);
-    // More crumbs than a request may have headers are one header all the same.
+    // The parts of a cookie are one header, even if they are more than the headers that a request may have.
     let mut request = get();
     for n in 0..150 {
         let crumb = format!("c{n}=1").parse().unwrap();
@@ -83,7 +83,7 @@ async fn a_header_of_one_connection_is_malformed() {
         let mut client = client(world.pipe()).await;
         let mut request = get();
         request.headers_mut().insert(name, bad.parse().unwrap());
-        // Some are refused by the client's own side already.
+        // The client's own library refuses some of them.
         if let Ok((response, _)) = client.send_request(request, true) {
             let status = response.await.map(|response| response.status());
             assert!(status.map_or(true, |status| status == 400), "{name}");

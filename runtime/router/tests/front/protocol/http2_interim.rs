@@ -1,4 +1,4 @@
-//! Interim responses on HTTP/2: bodies that are asked for (RFC 9110, 10.1.1), and early hints (RFC 8297).
+//! Interim responses on HTTP/2: `Expect: 100-continue` (RFC 9110, 10.1.1) and early hints (RFC 8297).
 
 use crate::protocol::http2::client;
 use crate::world::{World, app, echo, eventually, say};
@@ -44,7 +44,7 @@ async fn a_client_that_waits_is_asked_for_its_body() {
         let (mut response, mut send) = client
             .send_request(post(Some("100-Continue")), false)
             .unwrap();
-        // Nothing of the body before that.
+        // No byte of the body is sent before that.
         assert_eq!(interim(&mut response).await.unwrap().status(), 100);
         let body = Bytes::from("x".repeat(length));
         send.send_data(body, true).unwrap();
@@ -55,7 +55,8 @@ async fn a_client_that_waits_is_asked_for_its_body() {
     }
 }
 
-/// RFC 9110, 10.1.1: nobody is asked for what is refused anyway, for what has come already, or who did not ask to be.
+/// RFC 9110, 10.1.1: no 100 for a request that is refused anyway, for a body that has arrived already, or without
+/// `Expect`.
 #[tokio::test(start_paused = true)]
 async fn a_body_that_is_not_wanted_is_not_asked_for() {
     let world = World::new(1, |request, reply, _| echo(request, reply));
@@ -115,7 +116,7 @@ async fn early_hints_come_before_the_response() {
     eventually(|| world.router.load(&app()).unwrap().free == 1).await;
 }
 
-/// The HTTP layer keeps what a client does not take: a server that says them for ever must not fill the memory.
+/// The HTTP layer keeps what a client does not take: endless interim responses must not fill the memory.
 #[tokio::test(start_paused = true)]
 async fn endless_interim_responses_are_dropped() {
     let world = World::servers(1, |_: Request<RequestBody>, reply: Reply, _| async move {
@@ -136,13 +137,13 @@ async fn endless_interim_responses_are_dropped() {
         assert_eq!(hints.status(), 103);
         seen += 1;
     }
-    // 16 KiB at 64 for each, and 57 for its header.
+    // 16 KiB, at 64 bytes for each, and 57 for its header.
     assert!((100..150).contains(&seen), "{seen}");
     assert_eq!(text(response.await.unwrap()).await, "done");
 }
 
-/// Whatever the client gives for its reason, the upload is not whole: one that is read before a dyno is taken reaches
-/// none, and one that streams breaks off.
+/// Whatever code the client resets the stream with, the upload is not complete: one that is read before a dyno is
+/// taken reaches no dyno, and one that is streamed breaks off.
 #[tokio::test(start_paused = true)]
 async fn a_body_that_is_reset_is_broken_off() {
     for (length, reason) in [100, 100_000].into_iter().flat_map(|length| {

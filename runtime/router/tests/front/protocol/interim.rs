@@ -1,4 +1,4 @@
-//! Interim responses of server dynos (RFC 9110, 15.2), and bodies that are asked for (10.1.1).
+//! Interim responses of server dynos (RFC 9110, 15.2), and `Expect: 100-continue` (10.1.1).
 
 use bytes::Bytes;
 use exchange::{Reply, RequestBody};
@@ -25,7 +25,7 @@ fn hinting() -> World {
                 tokio::time::sleep(std::time::Duration::from_secs(5)).await;
             }
             let end = say(reply, 200, "done");
-            // Too late.
+            // After the head: too late.
             interim(StatusCode::EARLY_HINTS, &headers);
             end
         },
@@ -41,7 +41,7 @@ async fn early_hints_come_before_the_response() {
     for path in ["/slow", "/fast"] {
         let world = hinting();
         let mut raw = Raw::new(world.pipe());
-        // The connection goes on after them.
+        // The connection goes on afterwards.
         for _ in 0..3 {
             raw.send(get(path, "1.1")).await;
             let mut seen = Vec::new();
@@ -74,7 +74,7 @@ async fn they_come_at_once() {
     assert_eq!(begun.elapsed().as_secs(), 0);
 }
 
-/// Pipelined requests: each response has its own before it.
+/// Pipelined requests: the interim responses stand before their own response.
 #[tokio::test(start_paused = true)]
 async fn they_stand_before_their_own_response() {
     let world = hinting();
@@ -132,7 +132,7 @@ async fn trailers_beside_a_length_are_no_interruption() {
     }
 }
 
-/// A bound on the number of a response's headers, whatever their size, and its reason in the log.
+/// The number of a response's headers is bounded, whatever their size; the log has the reason.
 #[tokio::test]
 async fn a_response_of_too_many_headers_is_none() {
     for (count, fits) in [(1_000, true), (1_001, false), (2_000, false)] {
@@ -160,7 +160,7 @@ async fn a_response_of_too_many_headers_is_none() {
     }
 }
 
-/// A server dyno that speaks HTTP/1.0 is answered for in HTTP/1.1.
+/// The response of a server dyno that uses HTTP/1.0 is sent as HTTP/1.1.
 #[tokio::test(start_paused = true)]
 async fn the_router_speaks_its_own_version() {
     let world = World::servers(1, |_, mut reply: Reply, _| async move {

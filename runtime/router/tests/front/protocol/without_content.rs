@@ -1,4 +1,5 @@
-//! Responses without content: their head is all of them, and says what it said (RFC 9110, 8.6, 9.3.2, 15.3.5 and 15.4.5).
+//! Responses without content: the head is the whole response, and is not changed (RFC 9110, 8.6, 9.3.2, 15.3.5 and
+//! 15.4.5).
 
 use crate::protocol::http2::client;
 use crate::raw::{Answer, Raw};
@@ -8,20 +9,20 @@ use exchange::{Kill, Reply, RequestBody};
 use http::{HeaderValue, Request};
 use std::time::Duration;
 
-/// What follows the head.
+/// What the guest does after the head.
 #[derive(Clone, Copy, Debug)]
 enum Rest {
-    /// Nothing, and the end.
+    /// Sends nothing, and ends.
     Nothing,
-    /// More than was announced, and the end.
+    /// Sends more than announced, and ends.
     TooMuch,
-    /// Something, and a trap.
+    /// Sends some data, and traps.
     Trap,
-    /// Something, and no end ever.
+    /// Sends data without an end.
     Endless,
 }
 
-/// Announces 4 bytes with the status that the path names, and goes on like that.
+/// Announces 4 bytes with the status that the path names, and goes on with `rest`.
 async fn answer(request: Request<RequestBody>, mut reply: Reply, rest: Rest) -> End {
     let mut head = head(request.uri().path()[1..].parse().unwrap());
     let length = HeaderValue::from_static("4");
@@ -49,7 +50,7 @@ async fn answer(request: Request<RequestBody>, mut reply: Reply, rest: Rest) -> 
 
 const ALL: [Rest; 4] = [Rest::Nothing, Rest::TooMuch, Rest::Trap, Rest::Endless];
 
-/// Method, status, and the length that the client reads.
+/// The method, the status, and the length that the client reads.
 const CASES: [(&str, u16, Option<&str>); 5] = [
     ("HEAD", 200, Some("4")),
     ("HEAD", 304, Some("4")),
@@ -64,7 +65,7 @@ fn world(rest: Rest) -> World {
     World::new(dynos, move |request, reply, _| answer(request, reply, rest))
 }
 
-/// Each was answered as it was meant, and none was broken off.
+/// Checks that each request has the expected answer, and that none was broken off.
 async fn all_are_whole(world: &World, rest: Rest) {
     let records = world.recorded(CASES.len()).await;
     for (record, (method, status, _)) in records.iter().zip(CASES) {
@@ -146,7 +147,7 @@ async fn a_head_of_an_endless_body_is_over_soon() {
     assert_eq!((record.status, record.code), (200, None), "{record}");
 }
 
-/// Nobody is told a length of zero that no GET would have (RFC 9110, 8.6).
+/// A length of zero is not sent if a GET would not have it (RFC 9110, 8.6).
 #[tokio::test]
 async fn a_head_without_a_length_is_given_none() {
     let world = World::new(1, |_, mut reply: Reply, _| async move {

@@ -1,4 +1,4 @@
-// `console` as Node.js has it: values formatted, errors with their stacks, warnings and errors on stderr.
+// `console` of Node.js: values are formatted, errors have their stacks, warnings and errors go to stderr.
 
 import { format, inspect } from './inspect.js';
 import { mapText } from './errors.js';
@@ -65,7 +65,7 @@ function traceOf(values) {
   return error.stack;
 }
 
-/** Rows and columns, as Node.js draws them. */
+/** Writes rows and columns in the form of Node.js. */
 function table(data, columns) {
   const rows = data instanceof Map ? [...data] : data instanceof Set ? [...data].map((v, i) => [i, v]) : Object.entries(data);
   const names = [];

@@ -6,7 +6,7 @@ const CR = 13;
 const LF = 10;
 const DASH = 45;
 
-/** A form as a Blob, and its content type. Names are escaped as HTML's "multipart/form-data encoding" says. */
+/** Encodes a form as a Blob, and returns its content type too. Names are escaped as HTML's "multipart/form-data encoding" says. */
 export function encodeForm(form) {
   const boundary = `----dyno${crypto.randomUUID().replaceAll('-', '')}`;
   const pieces = [];
@@ -31,7 +31,7 @@ function escapeName(name) {
   return name.replaceAll('\n', '%0A').replaceAll('\r', '%0D').replaceAll('"', '%22');
 }
 
-/** The form in a body of this content type. */
+/** Parses the form in a body of this content type. */
 export function parseForm(bytes, contentType) {
   const [type] = contentType.split(';', 1);
   switch (type.trim().toLowerCase()) {
@@ -67,14 +67,14 @@ function parseMultipart(bytes, boundary) {
     if (bytes[at] !== CR || bytes[at + 1] !== LF) throw broken('there is no line end after a boundary');
     const [headers, begin] = readHeaders(bytes, at + 2);
     const end = findMark(bytes, mark, begin);
-    // The line end before a boundary belongs to it.
+    // The line end before a boundary belongs to the boundary.
     if (end < 0) throw broken('a boundary is missing');
     appendPart(form, headers, bytes, begin, Math.max(begin, end - 2));
     at = end;
   }
 }
 
-/** Where the mark begins a line, from a line's begin on. Line ends are looked for in native code. */
+/** Finds the next line that begins with the mark. Line ends are searched in native code. */
 function findMark(bytes, mark, from) {
   for (let at = from; ; ) {
     let length = 0;
@@ -85,7 +85,7 @@ function findMark(bytes, mark, from) {
   }
 }
 
-/** The header fields of a part, and where its content begins. */
+/** Parses the header fields of a part, and returns where its content begins. */
 function readHeaders(bytes, from) {
   const headers = new Map();
   for (let at = from; ; ) {
@@ -119,7 +119,7 @@ function parameter(disposition, name) {
   const extended = new RegExp(`;\\s*${name}\\*=utf-8''([^;\\s]+)`, 'i').exec(disposition);
   const plain = new RegExp(`;\\s*${name}=(?:"((?:[^"\\\\]|\\\\.)*)"|([^;\\s]*))`, 'i').exec(disposition);
   if (plain) {
-    // Browsers escape three characters, and leave a backslash as it is; curl escapes with backslashes.
+    // Browsers escape three characters but no backslash; curl escapes with backslashes.
     const text = plain[1] === undefined ? plain[2] : plain[1].replace(/\\(["\\])/g, '$1');
     return text.replace(/%0A/gi, '\n').replace(/%0D/gi, '\r').replace(/%22/g, '"');
   }

@@ -1,4 +1,4 @@
-// Values as text, as `console.log` of Node.js writes them.
+// Formats values as text, in the form of `console.log` of Node.js.
 
 import { describe } from './errors.js';
 
@@ -9,7 +9,7 @@ const STRING_MAX = 10_000;
 const custom = Symbol.for('nodejs.util.inspect.custom');
 const IDENTIFIER = /^[A-Za-z_$][\w$]*$/;
 
-/** The text of `console.log(...values)`: `%s`, `%d` and their kin in a first string, then the rest. */
+/** The text of `console.log(...values)`: replaces `%s`, `%d` and the like in a first string, and adds the other values. */
 export function format(values) {
   const parts = [];
   let next = 0;
@@ -133,7 +133,7 @@ function layOut(prefix, [open, close], items, level) {
   return `${begin}\n${indent}  ${items.join(`,\n${indent}  `)}\n${indent}${close}`;
 }
 
-/** How a value looks: what stands before its brackets, the brackets, and functions that write the items. */
+/** Describes a value: the text before its brackets, the brackets, and functions that write the items. */
 function shape(value) {
   const name = constructorName(value);
   if (Array.isArray(value)) {
@@ -192,7 +192,7 @@ function shapeOfOther(value, name) {
   return [name === 'Object' ? '' : name || '[Object: null prototype]', ['{', '}'], properties(value)];
 }
 
-/** What is worth seeing of classes whose properties are accessors. */
+/** The properties to show of classes whose properties are accessors. */
 const SHOWN = [
   ['Request', ['method', 'url', 'headers', 'bodyUsed']],
   ['Response', ['status', 'statusText', 'headers', 'bodyUsed', 'ok', 'url']],

@@ -1,9 +1,9 @@
-// Numbers and dates as American English writes them, in UTC. The engine has no data of languages: other locales, and
-// the options of `Intl.DateTimeFormat`, are named while an app is built.
+// Numbers and dates in American English, in UTC. The engine has no data of languages: the build warns of other locales,
+// and of the options of `Intl.DateTimeFormat`.
 
 const SYMBOLS = { USD: '$', EUR: '€', GBP: '£', JPY: '¥', INR: '₹', CNY: 'CN¥', KRW: '₩', BRL: 'R$', CAD: 'CA$', AUD: 'A$' };
 
-/** `1,234,567.891`; of the options of `Intl.NumberFormat`, those for fraction digits, grouping, percent and currency. */
+/** Formats `1,234,567.891`, with the options of `Intl.NumberFormat` for fraction digits, grouping, percent and currency. */
 function formatNumber(value, options = {}) {
   if (Number.isNaN(value)) return 'NaN';
   const { style = 'decimal', currency, useGrouping = true } = options;
@@ -29,7 +29,7 @@ function fractionDigits(style, currency, { minimumFractionDigits, maximumFractio
 function toDigits(number, least, most, useGrouping) {
   const isBig = typeof number === 'bigint';
   const absolute = isBig ? (number < 0n ? -number : number) : Math.abs(number);
-  // Above 1e21, toFixed gives an exponent, and there is no fraction.
+  // Above 1e21, toFixed returns an exponent, and there is no fraction.
   const fixed = isBig ? String(absolute) : absolute < 1e21 ? roundHalfUp(absolute, most) : String(BigInt(absolute));
   let [whole, fraction = ''] = fixed.split('.');
   while (fraction.length > least && fraction.endsWith('0')) fraction = fraction.slice(0, -1);

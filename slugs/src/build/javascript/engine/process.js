@@ -1,4 +1,4 @@
-// `process` of Node.js, as far as a dyno has one.
+// The part of `process` of Node.js that makes sense in a dyno.
 
 import { listenForErrors } from './tasks.js';
 
@@ -37,7 +37,7 @@ export function defineProcess(environment) {
   });
 }
 
-/** There are no signals; errors that nobody handles are passed on. */
+/** Listeners of signals are ignored, since there are none; listeners of unhandled errors are kept. */
 function addProcessListener(event, listener) {
   const heard = (passed) => {
     passed.preventDefault();

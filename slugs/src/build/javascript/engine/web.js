@@ -1,4 +1,4 @@
-// `Request`, `Response` and `fetch` as the Fetch Standard has them, on top of the engine's own `fetch`.
+// `Request`, `Response` and `fetch` of the Fetch Standard, on top of the engine's own `fetch`.
 
 import { Message, encoder, extract, lengths } from './body.js';
 
@@ -8,7 +8,7 @@ const METHODS = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'PATCH'];
 /** Statuses without content (Fetch 2.2.3 "null body status"). */
 export const NO_CONTENT = [101, 103, 204, 205, 304];
 const REDIRECTS = [301, 302, 303, 307, 308];
-/** As many as the Fetch Standard allows. */
+/** Most redirects, as in the Fetch Standard. */
 const REDIRECTS_MAX = 20;
 const INTERNAL = Symbol('internal');
 
@@ -55,7 +55,7 @@ export class Request extends Message {
     if (type && !this.#headers.has('content-type')) this.#headers.set('content-type', type);
   }
 
-  /** A request that the host hands over: `{ method, url(), headers(), body }`, each looked at when it is asked for. */
+  /** A request that the host hands over: `{ method, url(), headers(), body }`, each read when the app uses it. */
   static fromIncoming(incoming) {
     const request = new Request(INTERNAL, incoming);
     if (incoming.body) Message.setSource(request, incoming.body);
@@ -196,7 +196,7 @@ export class Response extends Message {
     return new Response(text, { ...init, status: init.status, statusText: init.statusText, headers });
   }
 
-  /** An answer of the engine's `fetch`. */
+  /** A response of the engine's `fetch`. */
   static fromNative(native, url, redirected) {
     const response = new Response();
     response.#status = native.status;
@@ -254,8 +254,8 @@ export class Response extends Message {
 }
 
 /**
- * What is decoded loses the header fields that were true of the encoded form: so a response that is passed on says
- * what it is. The engine decodes nothing by itself.
+ * A decoded response loses the header fields that describe the encoded form, so that the app can pass it on. The engine
+ * decodes nothing by itself.
  */
 function fetchedSource(native, headers) {
   if (NO_CONTENT.includes(native.status)) return null;
@@ -296,13 +296,13 @@ export async function fetch(input, init) {
     }
     if (request.redirect === 'error') throw new TypeError(`${call.url} redirects, and redirect is "error"`);
     if (redirects === REDIRECTS_MAX) throw new TypeError(`more than ${REDIRECTS_MAX} redirects`);
-    // What is not read would stay open.
+    // A body that is not read would keep its connection open.
     await native.arrayBuffer();
     follow(call, native.status, new URL(location, call.url));
   }
 }
 
-/** Changes a call to the one that a redirect asks for (Fetch 4.4). */
+/** Changes a request to the one that a redirect requires (Fetch 4.4). */
 function follow(call, status, url) {
   const isPost = call.method === 'POST' && (status === 301 || status === 302);
   const isOther = status === 303 && call.method !== 'GET' && call.method !== 'HEAD';
@@ -318,7 +318,7 @@ function follow(call, status, url) {
   }
 }
 
-/** The body as the engine takes it: null, bytes, or a stream of its own. */
+/** Returns the body in a form that the engine accepts: null, bytes, or a stream of the engine. */
 async function wireBody(request) {
   const source = Message.takeSource(request);
   if (typeof source === 'string') return encoder.encode(source);

@@ -18,12 +18,12 @@ export function packageOf(file) {
   return scope.startsWith('@') ? `${scope}/${name}` : scope;
 }
 
-/** What is known of imports: `roots`, packages that the app itself imports, with where; `packages`, and whose they are. */
+/** The imports: `roots` are the packages that the app itself imports, with their places; `packages` says who imports each. */
 export function newGraph() {
   return { roots: new Map(), packages: new Map() };
 }
 
-/** esbuild's messages as lines; those about parts of Node.js in packages become one for each package of the app's own. */
+/** Turns esbuild's messages into lines. Those about parts of Node.js in packages become one line per package that the app imports. */
 export function describeErrors(errors, graph, folder) {
   const lines = [];
   const ofPackages = new Map();
@@ -60,7 +60,7 @@ function rootOf(name, { roots, packages }) {
   return undefined;
 }
 
-/** The line of the app's own that imports a package. */
+/** Finds the line of the app that imports a package. */
 function placeOfImport(root, folder) {
   if (!root) return undefined;
   const lines = readFileSync(root.importer, 'utf8').split('\n');

@@ -24,7 +24,7 @@ const INSTEAD = {
   worker_threads: 'a dyno has one thread; the number of dynos is what scales',
 };
 
-/** Parts of Node.js that packages of the same name stand in for. */
+/** Parts of Node.js that packages of the same name replace. */
 const PACKAGES = {
   assert: 'assert',
   buffer: 'buffer',
@@ -38,7 +38,7 @@ const PACKAGES = {
   util: 'util',
 };
 
-/** Frameworks that serve by Node.js's own HTTP. */
+/** Frameworks that need the HTTP server of Node.js. */
 const NODE_SERVERS = ['@hapi/hapi', '@nestjs/core', 'connect', 'express', 'fastify', 'koa', 'micro', 'next', 'polka', 'restify'];
 
 const SERVE_STATIC = `
@@ -91,7 +91,7 @@ const VIRTUAL = {
 export const env = $dyno.env;
 export class WorkerEntrypoint { constructor(ctx, env) { this.ctx = ctx; this.env = env; } }
 export class DurableObject { constructor(ctx, env) { this.ctx = ctx; this.env = env; } }`,
-  // The global process that a dyno has, for those who import it.
+  // The global `process`, for code that imports it.
   process: 'module.exports = globalThis.process; module.exports.default = globalThis.process;',
 };
 
@@ -115,7 +115,7 @@ const builtins = {
       if (asked.pluginData === builtins || !builtinModules.includes(name)) return undefined;
       if (name === 'process') return { path: 'process', namespace: 'dyno' };
       const options = { kind: asked.kind, resolveDir: asked.resolveDir, importer: asked.importer };
-      // The slash is how a package is asked for that bears the name of a built-in.
+      // A trailing slash means the package, and not the built-in module of the same name.
       for (const installed of [`${name}/`, PACKAGES[name]].filter(Boolean)) {
         const found = await setup.resolve(installed, { ...options, pluginData: builtins });
         if (found.errors.length === 0) return found;
@@ -146,7 +146,7 @@ const frameworks = {
   },
 };
 
-/** `npm:name@1/sub`, and names of an import map. */
+/** Resolves `npm:name@1/sub`, and the names of an import map. */
 function denoSpecifiers(imports) {
   const mapped = (path) => {
     if (Object.hasOwn(imports, path)) return imports[path];
@@ -176,7 +176,7 @@ function denoSpecifiers(imports) {
   };
 }
 
-/** Notes who imports what, so that a fault deep in a package is told where the app asks for it. */
+/** Records who imports what, so that a problem deep in a package is reported where the app imports the package. */
 function noteImports(graph) {
   return {
     name: 'who imports what',

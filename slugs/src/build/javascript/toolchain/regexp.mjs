@@ -3,7 +3,7 @@
 import { simple } from 'acorn-walk';
 import rewritePattern from 'regexpu-core';
 
-/** The changes to the literals of a program that need it; lines stay where they are. */
+/** Returns the changes to the literals of a program that need one. Lines do not move. */
 export function rewriteLiterals(program) {
   const changes = [];
   simple(program, {

@@ -24,7 +24,7 @@ const INTL = 'there is no Intl in this engine: format by hand, or with a package
 const DURABLE = 'a Durable Object is a service of Cloudflare\'s own: keep state in a database (`dyno addons create postgresql`)';
 /** Most warnings that are shown. */
 const WARNINGS_MAX = 20;
-/** Methods whose results are no promises, and that are called often. */
+/** Methods that are called often and do not return promises. */
 const PLAIN = new Set(['add', 'append', 'assign', 'defineProperty', 'delete', 'forEach', 'push', 'set', 'splice', 'unshift']);
 
 export function scan(program, map) {
@@ -32,7 +32,7 @@ export function scan(program, map) {
   const note = (to, node, text) => {
     const at = map.locate(node.loc.start);
     if (!at) return;
-    // Of a package once, since it may well have another way.
+    // Once for each package, since the package may have another way.
     const owner = packageOf(at.file);
     const key = owner ? `${owner} ${text}` : `${at.file}:${at.line} ${text}`;
     if (!to.has(key)) to.set(key, `${at.file}:${at.line}:${at.column}: ${text}`);
@@ -45,7 +45,7 @@ export function scan(program, map) {
       }
     },
     ImportExpression(node) {
-      // Packages that do so ask for parts of other runtimes, and catch what comes of it.
+      // Packages that do so import parts of other runtimes, and catch the failure.
       if (isOfPackage(node, map)) return;
       note(found.warnings, node, '`import()` of a name that is not a plain string cannot be bundled, and fails when it runs');
     },
@@ -76,7 +76,7 @@ function checkGlobal(node, ancestors, found, note) {
   note(found.warnings, node, `there is no ${name}${member} in a dyno: of ${name} it has \`serve\` and \`env\``);
 }
 
-/** `typeof name`, or a conditional that asks for it: the program knows what to do without. */
+/** Whether the name is in `typeof name` or in a conditional that tests it: the program works without the global. */
 function isGuarded(name, ancestors) {
   const asks = (test) => test && JSON.stringify(test, (key, value) => (typeof value === 'bigint' ? 0 : value)).includes(`"name":"${name}"`);
   return ancestors.some((node) => {
@@ -102,7 +102,7 @@ function isDeclared(name, ancestors) {
   });
 }
 
-/** Texts of languages other than English, and dates in other forms than the usual one. */
+/** Finds texts in languages other than English, and dates in unusual forms. */
 function checkLocale({ callee, arguments: [locales, options], loc }, found, note) {
   const name = callee.type === 'MemberExpression' && !callee.computed ? callee.property.name : undefined;
   if (!['toLocaleString', 'toLocaleDateString', 'toLocaleTimeString', 'localeCompare'].includes(name)) return;
@@ -113,14 +113,14 @@ function checkLocale({ callee, arguments: [locales, options], loc }, found, note
   note(found.warnings, { loc }, `${name}() writes American English in UTC here, in its usual form, whatever it is asked for`);
 }
 
-/** The engine knows no properties of characters; literals are made over, and texts are not. */
+/** Finds expressions with properties of characters, which the engine does not know: literals are rewritten, texts are not. */
 function checkRegExp(node, found, note) {
   const [pattern] = node.arguments;
   if (node.callee.name !== 'RegExp' || typeof pattern?.value !== 'string' || !/\\p\{/i.test(pattern.value)) return;
   note(found.warnings, node, 'this engine reads `\\p{…}` in a regular expression between slashes only: write it as a literal');
 }
 
-/** A call that is a statement of its own: if it gives a promise that is rejected, the log shall say so. */
+/** Whether a call is a statement by itself. If it returns a promise that is rejected, the rejection is logged. */
 function watchPromise({ expression }, map, changes) {
   const call = expression.type === 'UnaryExpression' && expression.operator === 'void' ? expression.argument : expression;
   const { callee } = call.type === 'ChainExpression' ? call.expression : call;

@@ -1,12 +1,12 @@
-// Source maps: esbuild's is read, and written as the component's handler reads it (`engine/errors.js`): the first line
-// is JSON, `{ sources }`, and each line of the bundle has one line of its own, whose numbers begin anew.
+// Source maps: reads the one of esbuild, and writes the form that the component reads (`engine/errors.js`). The first line
+// is JSON, `{ sources }`; then each line of the bundle has one line, whose numbers begin at zero again.
 
 import { dirname, relative, resolve } from 'node:path';
 
 const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 
 export class SourceMap {
-  /** `folder` is what the names of sources are told from. */
+  /** The names of sources are relative to `folder`. */
   constructor({ mappings, sources }, out, folder) {
     const named = (source) => (/^\w+:/.test(source) ? source : relative(folder, resolve(dirname(out), source)));
     this.sources = sources.map(named);
@@ -24,7 +24,7 @@ export class SourceMap {
     return { file: this.sources[found[1]], line: found[2] + 1, column: found[3] + 1 };
   }
 
-  /** The map of the bundle after these changes, which leave lines where they are. */
+  /** Returns the map of the bundle after these changes, which do not move lines. */
   write(changes, text) {
     const shifts = shiftsByLine(changes, text);
     const lines = this.lines.map((segments, at) => encodeLine(segments, shifts.get(at) ?? []));
@@ -32,7 +32,7 @@ export class SourceMap {
   }
 }
 
-/** For each line: at which columns how many characters are added. */
+/** For each line: the columns at which characters are added, and how many. */
 function shiftsByLine(changes, text) {
   const starts = [0];
   for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1);

@@ -1,11 +1,11 @@
-"""The component of a Python app: the three interfaces that it exports, over the other files of this folder.
+"""The component of a Python app: the three interfaces that it exports, built on the other files of this folder.
 
-Imported twice in its life. While building, it imports what the app will (`wanted.txt`), so that the snapshot of this
-interpreter has it in memory; the app's own modules are left alone. In a dyno, at its boot, it imports the app itself
-from the slug's files: the app sees its config vars from the first line on.
+While building, this module imports the packages that the app imports (`wanted.txt`), so that the snapshot of the
+interpreter has them in memory, but none of the app's own modules. When a dyno boots, it imports the app itself from the
+slug's files: the app sees its config vars from its first line on.
 
-The packages lie at `/0` both times: componentize-py names the folders of its path by number, and code remembers where
-it came from.
+The packages are at `/0` in both cases: componentize-py names the folders of its path by number, and compiled code
+remembers where it was loaded from.
 """
 
 import io
@@ -220,8 +220,8 @@ def announced_length(headers):
 class Detour:
     """Writes the body of a response through an unnamed file in ./tmp.
 
-    The bindings never free what they are handed (componentize-py 0.25), so that an app would lose the memory of all that
-    it ever sent. The file is written without them, and a splice hands over no bytes.
+    The bindings never free the bytes that they get (componentize-py 0.25), so an app would leak the memory of all its
+    responses. The file is written without the bindings, and a splice passes no bytes through them.
     """
 
     def __init__(self):

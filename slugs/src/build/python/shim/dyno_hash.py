@@ -38,7 +38,7 @@ def pbkdf2_hmac(hash_name, password, salt, iterations, dklen=None):
 
 
 def iterate(name, key, first, count):
-    """Computes a block of the result: `first` and the `count` values that follow from it, each added to the others by XOR."""
+    """Computes a block of the result: the XOR of `first` and the `count` values that follow from it."""
     loop = LOOPS.get(name)
     return loop.run(key, first, count) if loop else iterate_slowly(name, key, first, count)
 
@@ -83,7 +83,9 @@ class Loop:
 
 
 def loops():
-    """Returns the loop of each hash by the hash's name. The constants are those of FIPS 180-4: fractions of the roots of the first primes."""
+    """Returns the loop of each hash by the hash's name. The constants are those of FIPS 180-4: fractions of the roots of
+    the first primes.
+    """
     try:
         import _dyno_hash as native
     except ImportError:

@@ -1,5 +1,5 @@
-"""Runs while building, so that the snapshot of the interpreter has the imported modules in memory. Nothing of this file is used
-in a dyno.
+"""Runs while building, so that the snapshot of the interpreter has the imported modules in memory. Nothing of this file
+is used in a dyno.
 """
 
 import gc
@@ -23,8 +23,8 @@ LEFT_OUT = {
 
 
 def prepare():
-    """Ends with an error if a file cannot be compiled, which `problems.txt` then tells. What cannot be imported is listed
-    in `failures.txt`: whether the app needs it is found when it is loaded.
+    """Ends with an error if a file cannot be compiled; `problems.txt` then says why. Failed imports are listed in
+    `failures.txt`: whether the app needs them shows when the app is loaded.
     """
     sys.dont_write_bytecode = True
     refuse([*syntax_errors()])

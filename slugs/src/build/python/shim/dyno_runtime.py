@@ -48,8 +48,8 @@ def adapt_library(zone_folder):
 
 
 class AbsentFinder:
-    """The last finder, for modules that no other finder has: an app may have packages of these names. `find_spec` finds them,
-    as it finds `bz2.py` in a Python that was built without bzip2; the import fails."""
+    """The last finder, for modules that no other finder has: an app may have packages of these names. `find_spec` finds
+    them, as it finds `bz2.py` in a Python that was built without bzip2; the import fails."""
 
     @staticmethod
     def find_spec(name, path=None, target=None):
@@ -70,8 +70,8 @@ def adapt_os():
 
 
 def adapt_json():
-    """Python measures how deep its C code has called itself by the memory that this took, which for the JSON reader in
-    WebAssembly is next to none: a request of some kilobytes of brackets would end the dyno."""
+    """Limits the depth of JSON. Python measures the recursion of its C code by the memory that it takes, and in WebAssembly
+    the JSON reader takes almost none: a request with some kilobytes of brackets would end the dyno."""
     import json.decoder
 
     before = json.decoder.JSONDecoder.raw_decode

@@ -1,7 +1,8 @@
-"""Runs programs that start a server themselves, such as `python app.py`, and takes the app from the call that would serve it. And
-what frameworks need to be served in a dyno.
+"""Runs programs that start a server themselves, such as `python app.py`, and takes the app from the call that would serve
+it. Also adapts frameworks to a dyno.
 
-The functions of servers are replaced while the program runs. The first one that is called ends it, with the app.
+The functions that start servers are replaced while the program runs. The first call of one ends the program, and gives
+the app.
 """
 
 import importlib
@@ -102,8 +103,8 @@ def is_installed(top):
 
 
 def adapt_flask():
-    """Flask's instance folder, where apps keep a database or uploads, must be writable: it is a copy in ./tmp of the one
-    that the app's files have, if any. Done while building, once the app's packages are imported.
+    """Makes Flask's instance folder, where apps keep a database or uploads, writable: it becomes a copy, in ./tmp, of the
+    one in the app's files, if there is one. Runs while building, after the app's packages are imported.
     """
     flask = sys.modules.get("flask")
     if flask is None:

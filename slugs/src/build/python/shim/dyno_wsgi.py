@@ -1,5 +1,5 @@
-"""WSGI (PEP 3333), and functions of a plain request. Must not know `wasi:http`: requests and replies are what the
-caller makes of it, so that ordinary Python can test this file.
+"""WSGI (PEP 3333), and plain functions that answer a request. Must not know `wasi:http`: the caller passes requests and
+replies as plain objects, so that ordinary Python can test this file.
 
 A request has `method`, `target` (path and query), `scheme`, `authority` and `headers` (pairs of a name and bytes). A
 reply has `start(status, headers)`, `write(data)` and `is_started`. A body is an `io.RawIOBase`.

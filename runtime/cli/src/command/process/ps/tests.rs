@@ -4,10 +4,11 @@ use super::*;
 
 #[test]
 fn dynos_are_rows() {
-    let dynos: Vec<Dyno> = serde_json::from_value(json!([
+    let dynos: Vec<DynoResource> = serde_json::from_value(json!([
         { "id": "web.1", "process": "web", "state": "up", "since": "2026-11-22T00:00:00Z", "for_s": 750,
           "release": "v3", "node": "local" },
-        { "id": "web.2", "process": "web", "state": "starting", "for_s": 0, "release": "v3", "node": null },
+        { "id": "web.2", "process": "web", "process": "web", "state": "starting", "since": "2026-11-22T00:12:30Z",
+          "for_s": 0, "release": "v3", "node": null },
     ]))
     .expect("dynos");
     let expected = "\
@@ -19,16 +20,21 @@ web.2  starting  0s   v3       -";
 
 #[test]
 fn differences_are_reckoned_from_what_there_is() {
-    let now: Vec<Formation> =
-        serde_json::from_value(json!([{ "type": "web", "quantity": 2 }])).expect("a formation");
-    let of = |text: &str| formation_updates(&[text.parse().expect("a change")], &now);
+    let now: Vec<FormationResource> = serde_json::from_value(json!([
+        { "type": "web", "quantity": 2, "memory": "128MiB", "kind": "handler" },
+    ]))
+    .expect("a formation");
+    let of = |text: &str| -> Result<serde_json::Value> {
+        let updates = formation_updates(&[text.parse().expect("a change")], &now)?;
+        Ok(json!(updates))
+    };
     assert_eq!(
         of("web+1").expect("known"),
-        [json!({ "type": "web", "quantity": 3 })]
+        json!([{ "type": "web", "quantity": 3 }])
     );
     assert_eq!(
         of("worker=1:64MiB").expect("outright"),
-        [json!({ "type": "worker", "quantity": 1, "memory": "64MiB" })]
+        json!([{ "type": "worker", "quantity": 1, "memory": "64MiB" }])
     );
     let error = of("worker+1").expect_err("unknown");
     assert!(

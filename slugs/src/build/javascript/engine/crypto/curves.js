@@ -32,7 +32,7 @@ function curveOf(name) {
   return NIST[name];
 }
 
-/** A point without compression, which both halves are read from. */
+/** Parses an uncompressed point into its two coordinates. */
 function checkPoint(curve, bytes) {
   try {
     return curve.Point.fromBytes(bytes).toBytes(false);
@@ -50,7 +50,7 @@ function readEc(format, data, namedCurve) {
     case 'spki':
       return { point: checkPoint(curve, readSpki(bytesOf(data), EC, CURVES[namedCurve])) };
     case 'pkcs8': {
-      // RFC 5915: version, key, and perhaps curve and public key.
+      // RFC 5915: version, key, and optionally curve and public key.
       const [inner] = readDer(readPkcs8(bytesOf(data), EC, CURVES[namedCurve]));
       const secret = readDer(inner.bytes).find(({ tag }) => tag === OCTETS)?.bytes;
       if (secret?.length !== size) fail('DataError', 'the private key has another length than its curve');
@@ -92,14 +92,14 @@ function writeEc(format, key) {
   }
 }
 
-/** Formats that only one half of a pair has. */
+/** Formats that only one key of a pair has. */
 function requireKind(format, key) {
   const wanted = { raw: 'public', 'raw-public': 'public', spki: 'public', pkcs8: 'private', jwk: key.type }[format];
   if (!wanted) fail('NotSupportedError', `a key has no format "${format}"`);
   if (wanted !== key.type) fail('InvalidAccessError', `a ${key.type} key has no format "${format}"`);
 }
 
-/** The two keys of a pair, each with the uses that it can have. */
+/** Makes the two keys of a pair, each with the uses that it can have. */
 function pair(algorithm, extractable, usages, held, publicUses) {
   const publicUsages = usages.filter((usage) => publicUses.includes(usage));
   const privateUsages = usages.filter((usage) => !publicUses.includes(usage));

@@ -7,7 +7,7 @@ import { fail } from './key.js';
 const FUNCTIONS = { 'SHA-1': sha1, 'SHA-256': sha256, 'SHA-384': sha384, 'SHA-512': sha512 };
 export const HASH_BITS = { 'SHA-1': 1, 'SHA-256': 256, 'SHA-384': 384, 'SHA-512': 512 };
 
-/** The name of a hash that an algorithm names. */
+/** Returns the name of the hash in the parameters of an algorithm. */
 export function hashOf(hash) {
   const name = String(typeof hash === 'object' ? hash?.name : hash).toUpperCase();
   if (!(name in FUNCTIONS)) fail('NotSupportedError', `there is no hash "${name}": SHA-1, SHA-256, SHA-384 or SHA-512`);

@@ -18,7 +18,7 @@ export function fail(name, text) {
   throw new DOMException(text, name);
 }
 
-/** A view of what `BufferSource` allows, copied, so that nobody changes it on the way. */
+/** Copies the bytes of a `BufferSource`, so that the app cannot change them during the operation. */
 export function bytesOf(source) {
   if (ArrayBuffer.isView(source)) return new Uint8Array(source.buffer, source.byteOffset, source.byteLength).slice();
   if (source instanceof ArrayBuffer) return new Uint8Array(source.slice(0));
@@ -58,7 +58,7 @@ export function fromNumber(number, length) {
   return padded;
 }
 
-/** Reads DER: an element as `{ tag, bytes }`, or those inside of one. */
+/** Parses DER: an element as `{ tag, bytes }`, or the elements inside of one. */
 export function readDer(bytes) {
   const elements = [];
   for (let at = 0; at < bytes.length; ) {
@@ -89,7 +89,7 @@ export const BITS = 0x03;
 export const OCTETS = 0x04;
 export const NULL = Uint8Array.of(5, 0);
 
-/** A number as DER has it: with a zero before a first bit that is set. */
+/** Encodes a number in DER: with a leading zero byte if its first bit is set. */
 export function writeInteger(number) {
   const bytes = fromNumber(number);
   return writeDer(INTEGER, bytes[0] > 127 ? [0, ...bytes] : bytes);
@@ -112,7 +112,7 @@ function sameBytes(one, other) {
   return one.length === other.length && one.every((byte, at) => byte === other[at]);
 }
 
-/** The key inside of a SubjectPublicKeyInfo whose algorithm is the one that is expected. */
+/** Returns the key in a SubjectPublicKeyInfo, if it has the expected algorithm. */
 export function readSpki(bytes, ...algorithm) {
   const [outer] = readDer(bytes);
   const [head, bits] = readDer(outer?.bytes ?? bytes);
@@ -121,7 +121,7 @@ export function readSpki(bytes, ...algorithm) {
   return bits.bytes.subarray(1);
 }
 
-/** The key inside of a PrivateKeyInfo (PKCS #8). */
+/** Returns the key in a PrivateKeyInfo (PKCS #8). */
 export function readPkcs8(bytes, ...algorithm) {
   const [outer] = readDer(bytes);
   const [, head, octets] = readDer(outer?.bytes ?? bytes);

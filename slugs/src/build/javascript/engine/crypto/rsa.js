@@ -23,7 +23,7 @@ import {
   writeSpki,
 } from './key.js';
 
-/** The numbers of a private key, in the order of RFC 8017 A.1.2 and under their names in a JWK. */
+/** The numbers of a private key, in the order of RFC 8017 A.1.2, by their names in a JWK. */
 const PRIVATE = ['n', 'e', 'd', 'p', 'q', 'dp', 'dq', 'qi'];
 
 function readKey(format, data) {

@@ -1,5 +1,5 @@
-// `crypto.subtle`: the operations of the Web Cryptography API, over the algorithms of the files beside this one. The
-// engine itself has digests and HMAC alone that can be relied upon.
+// `crypto.subtle`: the operations of the Web Cryptography API, with the algorithms in the other files of this folder. Of
+// the engine itself, only digests and HMAC are reliable.
 
 import { restoreRandom } from './begin.js';
 import { ECDH, ECDSA, ED25519, X25519 } from './curves.js';
@@ -29,7 +29,7 @@ const ALGORITHMS = {
   X25519,
 };
 
-/** An algorithm's parameters as an object, and what does it. */
+/** Returns the parameters of an algorithm as an object, and its implementation. */
 function find(algorithm) {
   const parameters = typeof algorithm === 'string' ? { name: algorithm } : algorithm;
   const name = String(parameters?.name).toUpperCase();
@@ -43,7 +43,7 @@ function checkUsages(work, usages, name) {
   }
 }
 
-/** Whether a key may do that, in the way that the algorithm says. */
+/** Checks that a key allows an operation with this algorithm. */
 function checkKey(key, parameters, usage) {
   if (!(key instanceof CryptoKey)) throw new TypeError('the key is no CryptoKey');
   if (key.algorithm.name.toUpperCase() !== String(parameters.name).toUpperCase()) {

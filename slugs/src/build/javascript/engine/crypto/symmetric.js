@@ -1,4 +1,4 @@
-// Keys of one secret: HMAC, AES, PBKDF2, HKDF. HMAC is the engine's own, AES and the derivations are of @noble.
+// Symmetric keys: HMAC, AES, PBKDF2, HKDF. HMAC is done by the engine, AES and the derivations by @noble.
 
 import { aeskw, cbc, ctr, gcm } from '@noble/ciphers/aes.js';
 import { hkdf as deriveHkdf } from '@noble/hashes/hkdf.js';
@@ -14,7 +14,7 @@ function random(length) {
   return crypto.getRandomValues(new Uint8Array(length));
 }
 
-/** Bytes of a raw key or of a JWK of the type `oct`. */
+/** Returns the bytes of a raw key, or of a JWK of the type `oct`. */
 function readSecret(format, data) {
   if (format === 'raw' || format === 'raw-secret') return bytesOf(data);
   if (format !== 'jwk') fail('NotSupportedError', `a secret key has no format "${format}": raw or jwk`);
@@ -29,21 +29,21 @@ function writeSecret(format, key, alg) {
 }
 
 const HMAC_BLOCK_BITS = { 'SHA-1': 512, 'SHA-256': 512, 'SHA-384': 1024, 'SHA-512': 1024 };
-/** The engine's own keys of ours. */
+/** The engine's keys that belong to keys of this file. */
 const nativeKeys = new WeakMap();
 
 async function signHmac(key, data) {
   const { hash } = key.algorithm;
   if (!nativeKeys.has(key)) {
     const algorithm = { name: 'HMAC', hash: hash.name };
-    // The engine takes no empty secret; HMAC fills a short one up with zeros (RFC 2104 2).
+    // The engine refuses an empty secret; HMAC pads a short secret with zeros (RFC 2104 2).
     const secret = key[material].length > 0 ? key[material] : new Uint8Array(1);
     nativeKeys.set(key, await nativeImport('raw', secret, algorithm, false, ['sign']));
   }
   return new Uint8Array(await nativeSign('HMAC', nativeKeys.get(key), data));
 }
 
-/** Compares in a time that does not depend on where the two differ. */
+/** Compares in constant time: the time does not depend on where the two differ. */
 export function isEqual(one, other) {
   let difference = one.length ^ other.length;
   for (let at = 0; at < one.length; at += 1) difference |= one[at] ^ other[at];
@@ -89,7 +89,7 @@ function aes(name, mode, usages, work) {
   };
 }
 
-/** What goes wrong in a decryption says nothing more, so that nobody learns from it. */
+/** The one error of all failed decryptions, so that an attacker learns nothing from it. */
 function decrypting(run) {
   try {
     return run();

@@ -1,52 +1,53 @@
-//! What a server answered, or why there is no answer.
+//! Responses of a server, and the errors when there is none or the server refuses.
+//!
+//! Owns how both are read. Must not know requests.
 
 use std::fmt;
 
 use anyhow::{Context, Result};
+use api::resource::{FailureResource, RELEASE_HEADER};
 use http::response::Parts;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::types::Refusal;
 use super::url::ServerUrl;
 use crate::terminal::clean;
 
-/// An answer's headers that say something: which release a change has made.
-const RELEASE: &str = "x-dyno-release";
+/// The start of the API's message about an app that does not exist.
+const NO_SUCH_APP: &str = "there is no app ";
 
-/// A success: the JSON, as it came.
+/// A successful response: its JSON as it was received, so that `--json` shows fields that this client does not know.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct ApiResponse {
     json: Value,
     release: Option<String>,
 }
 
-impl Answer {
-    pub(super) fn of(json: Value) -> Answer {
+impl ApiResponse {
+    pub(super) fn from_json(json: Value) -> ApiResponse {
         let release = None;
-        Answer { json, release }
+        ApiResponse { json, release }
     }
 
-    /// Tells a success from a refusal, and a server of ours from another one.
-    pub(super) fn read_from(server: &ServerUrl, parts: &Parts, text: &str) -> Result<Answer> {
+    /// Tells a success from a refusal, and a `dyno` server from any other server.
+    pub(super) fn parse(server: &ServerUrl, parts: &Parts, text: &str) -> Result<ApiResponse> {
         let json: Option<Value> = serde_json::from_str(text).ok();
         if parts.status.is_success() {
-            let release = parts
-                .headers
-                .get(RELEASE)
-                .and_then(|value| value.to_str().ok());
+            let release = parts.headers.get(RELEASE_HEADER);
+            let release = release.and_then(|value| value.to_str().ok());
             let release = release.map(str::to_owned);
-            // `204 No Content` is a success too.
+            // `204 No Content` has no JSON.
             let json = if text.is_empty() {
                 Some(Value::Null)
             } else {
                 json
             };
-            let json = json.with_context(|| foreign(server, parts))?;
-            return Ok(Answer { json, release });
+            let json = json.with_context(|| foreign_server(server, parts))?;
+            return Ok(ApiResponse { json, release });
         }
-        let refusal = json.and_then(|json| serde_json::from_value::<Refusal>(json).ok());
-        let Refusal { id, message } = refusal.with_context(|| foreign(server, parts))?;
+        let refusal = json.and_then(|json| serde_json::from_value::<FailureResource>(json).ok());
+        let FailureResource { id, message } =
+            refusal.with_context(|| foreign_server(server, parts))?;
         Err(ApiError {
             status: parts.status.as_u16(),
             id,
@@ -57,7 +58,7 @@ impl Answer {
         .into())
     }
 
-    /// The answer as the object that it is.
+    /// The JSON as one of the API's types.
     pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T> {
         T::deserialize(&self.json).context(
             "the server's answer is not understood: is this `dyno` as new as the server's?",
@@ -68,38 +69,38 @@ impl Answer {
         &self.json
     }
 
-    /// The release that a change has made, such as `v4`.
+    /// The release that the request made, such as `v4`.
     pub(crate) fn release(&self) -> Option<&str> {
         self.release.as_deref()
     }
 }
 
-fn foreign(server: &ServerUrl, parts: &Parts) -> String {
+fn foreign_server(server: &ServerUrl, parts: &Parts) -> String {
     format!(
         "{server} answered {}, not as a dyno server's API does: is the URL right?",
         parts.status
     )
 }
 
-/// A server's refusal, in its own words.
+/// A refusal of the server, in the server's words.
 #[derive(Debug)]
 pub(crate) struct ApiError {
     status: u16,
     id: String,
     message: String,
     server: ServerUrl,
-    /// What the server cannot know: where the app's name came from, and which apps there are.
+    /// Where the app's name comes from and which apps exist, which the server's message does not say.
     explanation: Option<String>,
 }
 
 impl ApiError {
-    /// What kind of failure it is, as the API names it.
+    /// The kind of failure, as the API names it.
     pub(super) fn id(&self) -> &str {
         &self.id
     }
 
-    /// A command that helps.
-    pub(super) fn next(&self) -> Option<String> {
+    /// A command that helps, if one does.
+    pub(super) fn next_command(&self) -> Option<String> {
         match self.status {
             401 => Some(format!("dyno login {}", self.server)),
             404 if self.is_no_such_app() => Some("dyno apps".to_owned()),
@@ -107,19 +108,16 @@ impl ApiError {
         }
     }
 
-    /// Whether the server knows no app of the name.
+    /// Whether the server has no app of this name.
     pub(super) fn is_no_such_app(&self) -> bool {
         self.status == 404 && self.message.starts_with(NO_SUCH_APP)
     }
 
-    pub(super) fn explained(mut self, explanation: String) -> ApiError {
+    pub(super) fn with_explanation(mut self, explanation: String) -> ApiError {
         self.explanation = Some(explanation);
         self
     }
 }
-
-/// How the API begins when it knows no app of a name.
-const NO_SUCH_APP: &str = "there is no app ";
 
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -141,7 +139,7 @@ impl fmt::Display for ApiError {
 
 impl std::error::Error for ApiError {}
 
-/// Whether a server said that there is no such thing.
+/// Whether the error is a refusal with the status 404.
 pub(crate) fn is_not_found(error: &anyhow::Error) -> bool {
     let refused: Option<&ApiError> = error.downcast_ref();
     refused.is_some_and(|refused| refused.status == 404)
@@ -159,8 +157,8 @@ impl fmt::Display for Unreachable {
 
 impl std::error::Error for Unreachable {}
 
-/// Why there is no answer, and what to do.
-pub(super) fn unreachable(server: &ServerUrl, error: ureq::Error) -> anyhow::Error {
+/// Why a server does not answer, and what to do.
+pub(super) fn unreachable_error(server: &ServerUrl, error: ureq::Error) -> anyhow::Error {
     use std::io::ErrorKind;
     let text = match &error {
         ureq::Error::Io(io) if io.kind() == ErrorKind::ConnectionRefused => format!(
@@ -173,7 +171,7 @@ pub(super) fn unreachable(server: &ServerUrl, error: ureq::Error) -> anyhow::Err
         _ => format!("the connection to {server} failed"),
     };
     match error {
-        // Its text says no more.
+        // The text of these errors adds nothing.
         ureq::Error::HostNotFound | ureq::Error::Timeout(_) => Unreachable(text).into(),
         error => anyhow::Error::new(error.into_io()).context(Unreachable(text)),
     }
@@ -181,37 +179,38 @@ pub(super) fn unreachable(server: &ServerUrl, error: ureq::Error) -> anyhow::Err
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use http::Response;
 
-    fn read(status: u16, text: &str) -> Result<Answer> {
+    use super::*;
+
+    fn parse(status: u16, text: &str) -> Result<ApiResponse> {
         let response = Response::builder()
             .status(status)
-            .header(RELEASE, "v4")
+            .header(RELEASE_HEADER, "v4")
             .body(());
         let server: ServerUrl = "http://127.0.0.1:8081".parse().expect("a URL");
         let (parts, ()) = response.expect("a response").into_parts();
-        Answer::read_from(&server, &parts, text)
+        ApiResponse::parse(&server, &parts, text)
     }
 
     #[test]
     fn a_success_has_its_json_and_its_release() {
-        let answer = read(200, r#"{"A":"1"}"#).expect("a success");
+        let response = parse(200, r#"{"A":"1"}"#).expect("a success");
         assert_eq!(
-            (answer.json()["A"].as_str(), answer.release()),
+            (response.json()["A"].as_str(), response.release()),
             (Some("1"), Some("v4"))
         );
-        assert!(read(204, "").expect("a success").json().is_null());
+        assert!(parse(204, "").expect("a success").json().is_null());
     }
 
     #[test]
-    fn a_refusal_is_told_in_the_servers_words() {
+    fn a_refusal_is_reported_in_the_servers_words() {
         let text = r#"{"id":"not_found","message":"there is no app \"shop\u001b[31m\"","more":1}"#;
-        let error = read(404, text).expect_err("refused");
+        let error = parse(404, text).expect_err("refused");
         assert!(is_not_found(&error));
         assert_eq!(error.to_string(), "there is no app \"shop [31m\"");
         let text = r#"{"id":"unauthorized","message":"the token is not known"}"#;
-        let error = read(401, text).expect_err("refused");
+        let error = parse(401, text).expect_err("refused");
         let expected =
             "the token is not known: log in again with `dyno login http://127.0.0.1:8081`";
         assert_eq!(error.to_string(), expected);
@@ -219,14 +218,14 @@ mod tests {
     }
 
     #[test]
-    fn another_server_is_told_from_ours() {
+    fn responses_of_other_servers_are_recognized() {
         for (status, text) in [
             (200, "<html>"),
             (404, "<html>no such app"),
             (502, ""),
             (301, ""),
         ] {
-            let error = read(status, text).expect_err("foreign");
+            let error = parse(status, text).expect_err("another server");
             assert!(
                 error.to_string().contains("is the URL right?"),
                 "{status}: {error}"
