@@ -24,22 +24,23 @@
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use control::ledger::Memory;
-//! use control::{Actor, Command, Deploy, DeployConfig, Options, Outcome};
+//! use control::ledger::MemoryLedger;
+//! use control::{Actor, Command, DeployConfig, ReconcilerOptions, ReleaseOutcome, ReleaseSpec};
 //! use grid::desired::{ProcessKind, ProcessSpec};
 //! use grid::name::{AppName, NodeId, ProcessType, SlugId};
-//! use grid::plan::{Inventory, Report, Step};
+//! use grid::protocol::{Inventory, Report, Step};
 //! use std::collections::BTreeMap;
 //! use std::sync::Arc;
 //! use std::time::Duration;
 //!
-//! let ledger = Arc::new(Memory::new());
-//! let (reconciler, control, mut outputs) = control::start(ledger, Options::default()).await?;
+//! let ledger = Arc::new(MemoryLedger::new());
+//! let options = ReconcilerOptions::default();
+//! let (reconciler, control, mut outputs) = control::start(ledger, options).await?;
 //! let running = tokio::spawn(reconciler.run());
 //!
-//! // A node says what it has, then answers each step.
+//! // The node reports its resources, and then answers each step.
 //! let node: NodeId = "local".parse()?;
-//! control.send_report(Report::Node(Inventory::local(node, 1 << 30, 100))).await?;
+//! control.send_report(Report::Node(Inventory::new_local(node, 1 << 30, 100))).await?;
 //! let reporter = control.clone();
 //! tokio::spawn(async move {
 //!     while let Some(step) = outputs.steps.recv().await {
@@ -51,7 +52,7 @@
 //!             Step::Drain { node, dyno, .. } | Step::Stop { node, dyno, .. } => {
 //!                 Report::Down { node, dyno }
 //!             }
-//!             // For the router `Publish` and `Withdraw`, for the node `Forget`; `Record` never comes out.
+//!             // `Publish` and `Withdraw` are for the router, `Forget` for the node; `Record` is never sent.
 //!             _ => continue,
 //!         };
 //!         let reporter = reporter.clone();
@@ -64,7 +65,7 @@
 //! let create = Command::CreateApp { app: app.clone(), hostnames: vec![] };
 //! control.execute_command(create, me.clone(), None).await?;
 //! let spec = ProcessSpec { kind: ProcessKind::Handler, limits: Default::default() };
-//! let deploy = Deploy {
+//! let deploy = ReleaseSpec {
 //!     slug: SlugId::new([7; 32]),
 //!     description: "Deploy".into(),
 //!     config: DeployConfig::Own(BTreeMap::new()),
@@ -74,7 +75,7 @@
 //! let deploy = Command::Deploy { app: app.clone(), deploy };
 //! let accepted = control.execute_command(deploy, me, None).await?;
 //! let version = accepted.version.expect("a deploy makes a release");
-//! assert_eq!(control.wait_for_outcome(&app, version).await?, Outcome::Serving);
+//! assert_eq!(control.wait_for_outcome(&app, version).await?, ReleaseOutcome::Serving);
 //! control.shutdown(Duration::from_secs(1)).await?;
 //! running.await??;
 //! # Ok(())

@@ -1,10 +1,11 @@
-//! An append that ends in a panic, at each of the named places.
+//! An append that panics at each of the named failpoints.
 
 use super::*;
+use crate::ledger::entry::EntryId;
 use fail::FailScenario;
 
-fn entry() -> Entry {
-    Entry {
+fn entry() -> LedgerEntry {
+    LedgerEntry {
         id: EntryId::random(),
         at_ms: 1,
         by: "me".into(),
@@ -13,9 +14,9 @@ fn entry() -> Entry {
     }
 }
 
-/// One test, since the places are the whole process's.
+/// One test, since failpoints are global to the process.
 #[tokio::test]
-async fn what_was_not_told_is_not_known_and_is_there_or_not() {
+async fn append_that_panics_is_ambiguous_and_stored_or_absent() {
     let places = [
         ("ledger-before-append", 0),
         ("ledger-before-commit", 0),
@@ -24,7 +25,7 @@ async fn what_was_not_told_is_not_known_and_is_there_or_not() {
     for (place, kept) in places {
         let folder = tempfile::tempdir().expect("a folder");
         let folder = folder.path();
-        let ledger = Sqlite::open(&folder.join("db"), &folder.join("key")).expect("opens");
+        let ledger = SqliteLedger::open(&folder.join("db"), &folder.join("key")).expect("opens");
         let scenario = FailScenario::setup();
         fail::cfg(place, "panic").expect("a place");
         let appended = ledger.append(Seq::START, &entry()).await;
