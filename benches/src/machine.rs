@@ -2,4 +2,5 @@
 
 pub(crate) mod confine;
 pub(crate) mod description;
+pub(crate) mod descriptors;
 pub(crate) mod process;

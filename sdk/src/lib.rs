@@ -50,6 +50,7 @@
 pub mod config;
 pub mod folder;
 mod identity;
+mod refused;
 pub mod reply;
 mod request;
 mod router;
@@ -61,6 +62,7 @@ pub use wstd;
 pub use wstd::http::{Body, Error, Method, Request, Response, StatusCode};
 
 pub use identity::Dyno;
+pub use refused::Refused;
 pub use request::{FORM_BYTES_MAX, RequestExt};
 pub use router::Routing;
-pub use serve::{Refused, serve};
+pub use serve::serve;

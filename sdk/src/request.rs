@@ -4,8 +4,8 @@ use serde::de::DeserializeOwned;
 use wstd::http::body::HttpBody;
 use wstd::http::{Body, BodyExt, Error, Request, StatusCode};
 
+use crate::refused::Refused;
 use crate::router::Routing;
-use crate::serve::Refused;
 
 /// Largest form that [`RequestExt::form`] reads, in bytes. Stream larger bodies instead.
 pub const FORM_BYTES_MAX: usize = 1024 * 1024;

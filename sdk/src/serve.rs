@@ -2,31 +2,9 @@
 
 use wstd::http::{Body, Error, HeaderValue, Request, Response, StatusCode};
 
+use crate::refused::Refused;
 use crate::reply;
 use crate::request::RequestExt;
-
-/// An error for the client: a status and a text.
-#[derive(Debug, thiserror::Error)]
-#[error("{text}")]
-pub struct Refused {
-    status: StatusCode,
-    text: String,
-}
-
-impl Refused {
-    /// A refusal with a text for the client.
-    pub fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        Self {
-            status,
-            text: text.into(),
-        }
-    }
-
-    /// The status of the response.
-    pub fn status(&self) -> StatusCode {
-        self.status
-    }
-}
 
 /// Runs `handler` and turns its result into a response.
 ///
@@ -49,7 +27,7 @@ where
 
 fn failed(error: &Error, request_id: Option<&str>) -> Result<Response<Body>, Error> {
     if let Some(refused) = error.downcast_ref::<Refused>() {
-        return reply::status(refused.status, format!("{refused}\n"));
+        return reply::status(refused.status(), format!("{refused}\n"));
     }
     let id = request_id.unwrap_or("-");
     eprintln!("request_id={id} {error:#}");

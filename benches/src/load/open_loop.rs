@@ -17,7 +17,7 @@ use tokio::task::LocalSet;
 
 use crate::load::workload::WorkloadRequest;
 use crate::load::{client, http1_response};
-use crate::product::descriptors::DescriptorLimit;
+use crate::machine::descriptors::DescriptorLimit;
 
 /// Connections from one address of this machine. The product takes 2,000 from one client, and all of
 /// 127.0.0.0/8 are this machine's, so that further ones come as from further clients.
