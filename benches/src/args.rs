@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
 
-use crate::peers::Peer;
+use crate::peers::PeerServer;
 
 /// Measures the built `dyno` binary, and peers beside it in the same run.
 #[derive(Debug, Parser)]
@@ -110,8 +110,8 @@ pub(crate) struct BenchOptions {
     pub(crate) threads: Vec<u32>,
     /// Servers to measure beside dyno and plain hyper
     #[arg(long, value_enum, value_name = "PEER,…", value_delimiter = ',',
-          default_values_t = Peer::value_variants().to_vec())]
-    pub(crate) peers: Vec<Peer>,
+          default_values_t = PeerServer::value_variants().to_vec())]
+    pub(crate) peers: Vec<PeerServer>,
     /// No peers but plain hyper
     #[arg(long, conflicts_with = "peers")]
     pub(crate) no_peers: bool,
@@ -233,7 +233,7 @@ impl BenchOptions {
     }
 
     /// The peers to measure, each once.
-    pub(crate) fn chosen_peers(&self) -> BTreeSet<Peer> {
+    pub(crate) fn chosen_peers(&self) -> BTreeSet<PeerServer> {
         let peers = self.peers.iter().filter(|_| !self.no_peers);
         peers.copied().collect()
     }
@@ -265,11 +265,11 @@ mod tests {
         assert_eq!(run("benches --all").chosen(), Scenario::value_variants());
         assert_eq!(
             run("benches hello").chosen_peers().len(),
-            Peer::value_variants().len()
+            PeerServer::value_variants().len()
         );
         assert_eq!(
             run("benches hello --peers node,node").chosen_peers(),
-            [Peer::Node].into()
+            [PeerServer::Node].into()
         );
         assert!(run("benches hello --no-peers").chosen_peers().is_empty());
     }

@@ -19,7 +19,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use crate::machine::confine::{CpuBudget, confined};
-use crate::product::child_server::{ChildServer, LogTarget, ServerStart, free_port};
+use crate::product::child_server::{ChildServer, LogTarget, ChildServerStart, free_port};
 
 pub(crate) use hyper::serve as serve_hyper;
 pub(crate) use install::PeerInstaller;
@@ -29,7 +29,7 @@ pub(crate) const PAGES: [&str; 2] = ["hello", "body"];
 
 /// A server that is not part of this repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub(crate) enum Peer {
+pub(crate) enum PeerServer {
     /// nginx, which serves files
     Nginx,
     /// Node.js, its own http server
@@ -69,24 +69,24 @@ pub(crate) struct PeerSite<'a> {
     pub(crate) installer: &'a PeerInstaller,
 }
 
-impl Peer {
+impl PeerServer {
     /// As it is called in reports. Stable.
     pub(crate) fn called(self) -> &'static str {
         match self {
-            Peer::Nginx => "nginx",
-            Peer::Node => "Node",
-            Peer::Workerd => "workerd, JavaScript",
-            Peer::WorkerdWasm => "workerd, wasm",
-            Peer::Wasmtime => "wasmtime serve",
-            Peer::WasmtimeReuse => "wasmtime serve, re-use",
-            Peer::HaproxyThin => "haproxy + 4 thin",
+            PeerServer::Nginx => "nginx",
+            PeerServer::Node => "Node",
+            PeerServer::Workerd => "workerd, JavaScript",
+            PeerServer::WorkerdWasm => "workerd, wasm",
+            PeerServer::Wasmtime => "wasmtime serve",
+            PeerServer::WasmtimeReuse => "wasmtime serve, re-use",
+            PeerServer::HaproxyThin => "haproxy + 4 thin",
         }
     }
 
     /// Whether it can do the same work, or why not.
     pub(crate) fn can(self, work: KindOfWork) -> Result<(), &'static str> {
         match (self, work) {
-            (Peer::Nginx, KindOfWork::Echo | KindOfWork::Cpu | KindOfWork::Sleep) => {
+            (PeerServer::Nginx, KindOfWork::Echo | KindOfWork::Cpu | KindOfWork::Sleep) => {
                 Err("it serves files")
             }
             _ => Ok(()),
@@ -96,13 +96,13 @@ impl Peer {
     /// Installs it if it is missing, and starts it.
     pub(crate) fn start(self, site: &PeerSite<'_>) -> Result<ChildServer> {
         match self {
-            Peer::Nginx => nginx::start(site),
-            Peer::Node => node::start(site),
-            Peer::Workerd => workerd::start(site, workerd::Kind::JavaScript),
-            Peer::WorkerdWasm => workerd::start(site, workerd::Kind::Wasm),
-            Peer::Wasmtime => wasmtime::start(site, wasmtime::Instances::Fresh),
-            Peer::WasmtimeReuse => wasmtime::start(site, wasmtime::Instances::Reused),
-            Peer::HaproxyThin => ruby::start(site),
+            PeerServer::Nginx => nginx::start(site),
+            PeerServer::Node => node::start(site),
+            PeerServer::Workerd => workerd::start(site, workerd::Kind::JavaScript),
+            PeerServer::WorkerdWasm => workerd::start(site, workerd::Kind::Wasm),
+            PeerServer::Wasmtime => wasmtime::start(site, wasmtime::Instances::Fresh),
+            PeerServer::WasmtimeReuse => wasmtime::start(site, wasmtime::Instances::Reused),
+            PeerServer::HaproxyThin => ruby::start(site),
         }
     }
 }
@@ -117,7 +117,7 @@ impl PeerSite<'_> {
     /// Starts a command which listens on `port` when it is up, within the budget.
     fn start(&self, called: &str, port: u16, command: Command) -> Result<ChildServer> {
         let errors = self.folder.join(format!("{called}.errors"));
-        let start = ServerStart {
+        let start = ChildServerStart {
             port,
             log: LogTarget::Null,
             errors: &errors,

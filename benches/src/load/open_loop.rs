@@ -83,7 +83,7 @@ pub(crate) fn run(
     let runtime = runtime.context("the load generator does not start")?;
     let _room = DescriptorLimit::make();
     let local = LocalSet::new();
-    let pool = Rc::new(ConnectionPool::new(address));
+    let pool = Rc::new(OpenLoopPool::new(address));
     runtime.block_on(pool.warm())?;
     let began = Instant::now();
     let lanes: Vec<Rc<FleetLane>> = fleets
@@ -125,7 +125,7 @@ struct FleetLane {
     under_way: Cell<usize>,
     done: RefCell<Vec<FinishedRequest>>,
     began: Instant,
-    pool: Rc<ConnectionPool>,
+    pool: Rc<OpenLoopPool>,
 }
 
 impl FleetLane {
@@ -133,7 +133,7 @@ impl FleetLane {
         fleet: RequestedFleet,
         seed: u64,
         began: Instant,
-        pool: Rc<ConnectionPool>,
+        pool: Rc<OpenLoopPool>,
     ) -> FleetLane {
         FleetLane {
             random: RefCell::new(Rng::with_seed(seed)),
@@ -192,15 +192,15 @@ impl FleetLane {
 }
 
 /// Connections, which are kept for a while. The one that was used last is used next.
-struct ConnectionPool {
+struct OpenLoopPool {
     address: SocketAddr,
-    free: RefCell<Vec<IdleConnection>>,
+    free: RefCell<Vec<ParkedConnection>>,
     /// Connections from each of the addresses.
     open: RefCell<[usize; ADDRESSES]>,
     failure: Cell<Option<anyhow::Error>>,
 }
 
-struct IdleConnection {
+struct ParkedConnection {
     connection: OpenLoopConnection,
     since: Instant,
 }
@@ -211,9 +211,9 @@ struct OpenLoopConnection {
     from: usize,
 }
 
-impl ConnectionPool {
-    fn new(address: SocketAddr) -> ConnectionPool {
-        ConnectionPool {
+impl OpenLoopPool {
+    fn new(address: SocketAddr) -> OpenLoopPool {
+        OpenLoopPool {
             address,
             free: RefCell::default(),
             open: RefCell::default(),
@@ -277,7 +277,7 @@ impl ConnectionPool {
         let since = Instant::now();
         self.free
             .borrow_mut()
-            .push(IdleConnection { connection, since });
+            .push(ParkedConnection { connection, since });
     }
 
     fn closed(&self, connection: &OpenLoopConnection) {
@@ -320,7 +320,7 @@ mod tests {
             fleet,
             1,
             Instant::now(),
-            Rc::new(ConnectionPool::new(nobody)),
+            Rc::new(OpenLoopPool::new(nobody)),
         )
     }
 

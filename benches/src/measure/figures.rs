@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::args::Scenario;
 use crate::measure::MIB;
 use crate::measure::rounds::{Contestant, ServerTurn};
-use crate::peers::Peer;
+use crate::peers::PeerServer;
 use crate::report::document::ScenarioOutcome;
 
 /// The row of plain hyper.
@@ -35,14 +35,14 @@ pub(crate) struct FigureRows {
 }
 
 /// Times that a peer's CPU for `hello` has to be of dyno's: the gate and the goal.
-fn margin(peer: Peer) -> Option<(f64, f64)> {
+fn margin(peer: PeerServer) -> Option<(f64, f64)> {
     match peer {
-        Peer::Nginx => None,
-        Peer::Node => Some((1.3, 1.6)),
-        Peer::Workerd | Peer::WorkerdWasm => Some((4.0, 5.0)),
-        Peer::Wasmtime => Some((4.0, 8.0)),
-        Peer::WasmtimeReuse => Some((1.2, 1.5)),
-        Peer::HaproxyThin => Some((7.0, 9.0)),
+        PeerServer::Nginx => None,
+        PeerServer::Node => Some((1.3, 1.6)),
+        PeerServer::Workerd | PeerServer::WorkerdWasm => Some((4.0, 5.0)),
+        PeerServer::Wasmtime => Some((4.0, 8.0)),
+        PeerServer::WasmtimeReuse => Some((1.2, 1.5)),
+        PeerServer::HaproxyThin => Some((7.0, 9.0)),
     }
 }
 
@@ -81,7 +81,7 @@ fn add_peers(
     rows: &FigureRows,
 ) {
     use clap::ValueEnum;
-    for peer in Peer::value_variants() {
+    for peer in PeerServer::value_variants() {
         let name = peer.called();
         if !contestants.iter().any(|contestant| contestant.name == name) {
             continue;

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::args::repository;
 use crate::machine::confine::{CpuBudget, confined};
-use crate::product::child_server::{ChildServer, LogTarget, ServerStart, free_port};
+use crate::product::child_server::{ChildServer, LogTarget, ChildServerStart, free_port};
 
 /// How `dyno --version` ends if the binary was built by the profile for packages.
 const DIST_BUILD: &str = "(dist)";
@@ -128,7 +128,7 @@ impl MeasuredBinary {
             .args(["-p", &port.to_string()]);
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         let errors = self.file(&format!("errors.{number}"));
-        let start = ServerStart {
+        let start = ChildServerStart {
             port,
             log,
             errors: &errors,

@@ -53,7 +53,7 @@ pub(crate) struct ChildServer {
 
 /// How a server is started, apart from its command.
 #[derive(Debug)]
-pub(crate) struct ServerStart<'a> {
+pub(crate) struct ChildServerStart<'a> {
     /// Where the command will listen.
     pub(crate) port: u16,
     pub(crate) log: LogTarget,
@@ -71,7 +71,7 @@ pub(crate) fn free_port() -> Result<u16> {
 
 impl ChildServer {
     /// Starts a command and waits until it is up. If it does not come up, the error has its own words.
-    pub(crate) fn start(mut command: Command, start: &ServerStart<'_>) -> Result<ChildServer> {
+    pub(crate) fn start(mut command: Command, start: &ChildServerStart<'_>) -> Result<ChildServer> {
         let shown = shown(&command);
         let sink = std::fs::File::create(start.errors)
             .with_context(|| format!("cannot write {}", start.errors.display()))?;
@@ -100,7 +100,7 @@ impl ChildServer {
         Ok(server)
     }
 
-    fn wait_until_up(&mut self, start: &ServerStart<'_>) -> Result<()> {
+    fn wait_until_up(&mut self, start: &ChildServerStart<'_>) -> Result<()> {
         let deadline = Instant::now() + START_MAX;
         loop {
             if let Some(status) = self.child.try_wait()? {
@@ -272,7 +272,7 @@ mod tests {
         command.args(["-c", "echo no luck >&2; exit 3"]);
         let errors = folder.path().join("errors");
         let port = free_port().expect("a port");
-        let start = ServerStart {
+        let start = ChildServerStart {
             port,
             log: LogTarget::Null,
             errors: &errors,

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use crate::load::client::{BenchClient, HttpAnswer, request};
 use crate::product::binary::MeasuredBinary;
-use crate::product::child_server::{ChildServer, LogTarget, ServerStart, free_port};
+use crate::product::child_server::{ChildServer, LogTarget, ChildServerStart, free_port};
 
 /// What stands before the token in the line that shows it.
 const TOKEN: &str = "admin token: ";
@@ -73,7 +73,7 @@ impl DynoServe {
             .args(["--api", &format!("127.0.0.1:{api}"), "--data"])
             .arg(folder("data"))
             .args(flags);
-        let start = ServerStart {
+        let start = ChildServerStart {
             port: api,
             log: LogTarget::Kept(TOKEN),
             errors: &folder("errors"),

@@ -15,7 +15,7 @@ use crate::args::{BenchOptions, Scenario};
 use crate::load::client::{BenchClient, request};
 use crate::measure::FigureReader;
 use crate::product::binary::MeasuredBinary;
-use crate::product::child_server::{ChildServer, LogTarget, ServerStart, free_port};
+use crate::product::child_server::{ChildServer, LogTarget, ChildServerStart, free_port};
 use crate::report::document::ScenarioOutcome;
 use crate::report::statistics::quantile;
 
@@ -112,7 +112,7 @@ fn serve(product: &MeasuredBinary, example: &Path, environment: &Path) -> Result
         .arg(environment)
         .args(["web=1", "-p", &port.to_string()]);
     let errors = environment.with_extension("errors");
-    let start = ServerStart {
+    let start = ChildServerStart {
         port,
         log: LogTarget::Kept("dyno[router]"),
         errors: &errors,

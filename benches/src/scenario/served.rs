@@ -15,7 +15,7 @@ use crate::machine::confine::CpuBudget;
 use crate::measure::figures::{self, FigureRows};
 use crate::measure::requests::{GuestPages, RequestMix};
 use crate::measure::rounds::{self, Contestant, IsNeeded, RoundPlan};
-use crate::peers::{PAGES, Peer, PeerInstaller, PeerSite, start_hyper};
+use crate::peers::{PAGES, PeerServer, PeerInstaller, PeerSite, start_hyper};
 use crate::product::binary::MeasuredBinary;
 use crate::product::child_server::{ChildServer, LogTarget};
 use crate::report::document::ScenarioOutcome;
@@ -229,7 +229,7 @@ impl ContestField<'_> {
         Ok(())
     }
 
-    fn peer(&mut self, peer: Peer, site: &PeerSite<'_>) -> Result<()> {
+    fn peer(&mut self, peer: PeerServer, site: &PeerSite<'_>) -> Result<()> {
         for asked in &self.mix.asked {
             peer.can(asked.work).map_err(anyhow::Error::msg)?;
         }

@@ -20,7 +20,7 @@ use crate::code::{CodeError, LoadedPrograms, ProgramCode};
 use crate::engine::Engines;
 use crate::guest::filesystem::folders::AppFolder;
 use command::{OneOffCommand, PlatformVars};
-use source::{SlugProgram, UnpackedSlug};
+use source::{SlugProgram, FetchedSlug};
 
 /// The reason why a release cannot be run on this machine.
 #[derive(Debug, thiserror::Error)]
@@ -216,7 +216,7 @@ pub(crate) async fn prepare_release(
     preparer: CodePreparer<'_>,
     app: &AppName,
     release: &Arc<Release>,
-    unpacked: &UnpackedSlug,
+    unpacked: &FetchedSlug,
 ) -> Result<PreparedProcesses, PrepareError> {
     let files = open_app_folder(unpacked)?;
     let mut processes = PreparedProcesses::new();
@@ -246,7 +246,7 @@ pub(crate) async fn prepare_release(
 pub(crate) async fn prepare_one_off(
     preparer: CodePreparer<'_>,
     (app, release): (&AppName, &Arc<Release>),
-    unpacked: &UnpackedSlug,
+    unpacked: &FetchedSlug,
     (dyno, command): (&DynoId, OneOffCommand),
     over: (BTreeMap<String, String>, PlatformVars),
 ) -> Result<PreparedProcess, PrepareError> {
@@ -275,7 +275,7 @@ pub(crate) async fn prepare_one_off(
 /// The program of a command, and the process type whose limits apply.
 fn find_program(
     release: &Release,
-    unpacked: &UnpackedSlug,
+    unpacked: &FetchedSlug,
     command: OneOffCommand,
 ) -> Result<(Option<ProcessType>, SlugProgram), PrepareError> {
     match command {
@@ -313,7 +313,7 @@ fn find_program(
 }
 
 /// The world in which the component at `path` in the slug runs.
-fn find_world(unpacked: &UnpackedSlug, path: &Path) -> Result<World, PrepareError> {
+fn find_world(unpacked: &FetchedSlug, path: &Path) -> Result<World, PrepareError> {
     let failed = |source| PrepareError::Component {
         path: path.to_owned(),
         source,
@@ -336,7 +336,7 @@ fn escape_argument(arg: &str) -> String {
     arg.replace('$', "$$")
 }
 
-fn open_app_folder(unpacked: &UnpackedSlug) -> Result<AppFolder, PrepareError> {
+fn open_app_folder(unpacked: &FetchedSlug) -> Result<AppFolder, PrepareError> {
     AppFolder::open(&unpacked.folder, Arc::clone(&unpacked.links)).map_err(|source| {
         PrepareError::Files {
             path: unpacked.folder.clone(),
@@ -355,7 +355,7 @@ impl CodePreparer<'_> {
         self,
         process: &ProcessType,
         program: &SlugProgram,
-        unpacked: &UnpackedSlug,
+        unpacked: &FetchedSlug,
     ) -> Result<ProgramCode, PrepareError> {
         let file = unpacked.folder.join(&program.component);
         let CodePreparer {

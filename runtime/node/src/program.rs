@@ -8,8 +8,8 @@ use std::sync::Arc;
 use dyno::compile::Compiler;
 use dyno::engine::InstanceAllocation;
 use dyno::{
-    EgressOpening, EgressPolicy, Fleet, FleetConfig, MountedFolder, OneOffCommand, OneOffProgram,
-    PlatformVars, ProgramOutput, ProgramStdio, SlugSource, UnpackedSlug,
+    EgressOpening, EgressPolicy, Fleet, FleetConfig, MountedFolder, OneOffCommand, OneOffGuest,
+    PlatformVars, ProgramOutput, ProgramStdio, SlugSource, FetchedSlug,
 };
 use grid::desired::{ProcessSpec, Release};
 use grid::name::{AppName, DynoId, DynoKey, ProcessType, Run, SlugId, Version};
@@ -105,7 +105,7 @@ pub async fn run_program(config: ProgramConfig) -> Result<ProcessExit, SpawnErro
     });
     let fleet = fleet.map_err(|source| SpawnError::DynoFolder { folder, source })?;
     let release = release(prepared.slug, config.config, prepared.processes);
-    let one_off = OneOffProgram {
+    let one_off = OneOffGuest {
         key: DynoKey {
             app: prepared.app.clone(),
             dyno: DynoId {
@@ -181,7 +181,7 @@ fn prepare_file(
     std::fs::hard_link(file, &copy)
         .or_else(|_| std::fs::copy(file, &copy).map(drop))
         .map_err(failed)?;
-    let unpacked = UnpackedSlug {
+    let unpacked = FetchedSlug {
         folder,
         programs: BTreeMap::new(),
         links: Arc::default(),

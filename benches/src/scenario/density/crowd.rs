@@ -36,7 +36,7 @@ const NEXT_APP: Duration = Duration::from_millis(2_500);
 
 /// Whether dynos are to sleep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum DynoForm {
+enum DensityForm {
     Awake,
     Asleep,
 }
@@ -70,12 +70,12 @@ pub(crate) fn add(
 ) -> Result<()> {
     let slug = SlugFile::pack(product, "crowd", &product.bench_guest()?, "")?;
     for (form, wanted, word) in [
-        (DynoForm::Awake, options.awake, "awake"),
-        (DynoForm::Asleep, options.asleep, "asleep"),
+        (DensityForm::Awake, options.awake, "awake"),
+        (DensityForm::Asleep, options.asleep, "asleep"),
     ] {
         let subject = format!("{wanted} {word}");
         eprintln!("density: {subject} …");
-        let idle_after = if form == DynoForm::Awake { "off" } else { "1s" };
+        let idle_after = if form == DensityForm::Awake { "off" } else { "1s" };
         let serve = DynoServe::start(product, &["--idle-after", idle_after])?;
         outcome.commands.push(serve.server.command.clone());
         let crowd = gather(&serve, &slug, form, wanted)?;
@@ -96,7 +96,7 @@ pub(crate) fn add(
     Ok(())
 }
 
-fn gather(serve: &DynoServe, slug: &SlugFile, form: DynoForm, wanted: u32) -> Result<Crowd> {
+fn gather(serve: &DynoServe, slug: &SlugFile, form: DensityForm, wanted: u32) -> Result<Crowd> {
     serve.upload(slug)?;
     let began = Instant::now();
     serve.deploy(&name(0), slug)?;
@@ -110,7 +110,7 @@ fn gather(serve: &DynoServe, slug: &SlugFile, form: DynoForm, wanted: u32) -> Re
             Err(error) => broke = Some(error),
         }
     }
-    if form == DynoForm::Asleep {
+    if form == DensityForm::Asleep {
         let asleep = |numbers: &MetricValues| numbers.dynos("idle") >= f64::from(dynos);
         serve.until(SLEEP_MAX, "all asleep", asleep)?;
     }
@@ -133,7 +133,7 @@ fn name(app: u32) -> String {
 }
 
 /// One app more, with so many dynos. `dynos` are there already.
-fn grow(serve: &DynoServe, slug: &SlugFile, form: DynoForm, dynos: u32, more: u32) -> Result<()> {
+fn grow(serve: &DynoServe, slug: &SlugFile, form: DensityForm, dynos: u32, more: u32) -> Result<()> {
     let number = dynos / APP_DYNOS;
     let app = name(number);
     if number > 0 {
@@ -143,7 +143,7 @@ fn grow(serve: &DynoServe, slug: &SlugFile, form: DynoForm, dynos: u32, more: u3
     let all = f64::from(dynos + more);
     let there = |numbers: &MetricValues| {
         let (up, idle) = (numbers.dynos("up"), numbers.dynos("idle"));
-        let room = form == DynoForm::Awake || up <= AWAKE_MAX;
+        let room = form == DensityForm::Awake || up <= AWAKE_MAX;
         up + idle >= all && room
     };
     serve.until(PATIENCE, &format!("{all} dynos"), there)

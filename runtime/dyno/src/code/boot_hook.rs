@@ -17,7 +17,7 @@ const BOOT: &str = "dyno:app/boot@0.1.0";
 /// The function of the interface.
 const LOAD: &str = "load";
 
-type Load = TypedFunc<(), (Result<(), String>,)>;
+type BootHookLoad = TypedFunc<(), (Result<(), String>,)>;
 
 /// The index of a component's boot hook among its exports.
 #[derive(Clone, Copy)]
@@ -49,7 +49,7 @@ impl BootHook {
         store: &mut Store<Guest>,
         instance: &Instance,
     ) -> wasmtime::Result<()> {
-        let load: Load = instance.get_typed_func(&mut *store, self.0)?;
+        let load: BootHookLoad = instance.get_typed_func(&mut *store, self.0)?;
         let loaded = load.call_async(&mut *store, ()).await;
         let (loaded,) = loaded.map_err(hide_interpreter_backtrace)?;
         loaded.map_err(|reason| format_err!("{reason}"))

@@ -12,9 +12,9 @@ use grid::protocol::Report;
 use crate::error_chain::chain;
 use crate::fleet::shared::FleetShared;
 use crate::life::DynoLife;
-use crate::program::oneoff::{OneOffProgram, RunningOneOff};
+use crate::program::oneoff::{OneOffGuest, RunningOneOffGuest};
 use crate::program::process::ProgramSetup;
-use crate::release::source::UnpackedSlug;
+use crate::release::source::FetchedSlug;
 use crate::release::{
     CodePreparer, PrepareError, PreparedProcesses, prepare_one_off, prepare_release,
 };
@@ -50,7 +50,7 @@ async fn prepare_processes(
     processes.await.map_err(|e| chain(&e))
 }
 
-async fn unpack_slug(shared: &FleetShared, release: &Release) -> Result<UnpackedSlug, String> {
+async fn unpack_slug(shared: &FleetShared, release: &Release) -> Result<FetchedSlug, String> {
     let (slugs, id) = (Arc::clone(&shared.slugs), release.slug);
     let _turn = shared.unpacks.acquire().await;
     let unpacked = tokio::task::spawn_blocking(move || slugs(id));
@@ -68,9 +68,9 @@ fn preparer(shared: &FleetShared) -> CodePreparer<'_> {
 /// Makes a program ready and runs it once.
 pub(super) async fn run_once(
     shared: &FleetShared,
-    one_off: OneOffProgram,
-) -> Result<RunningOneOff, PrepareError> {
-    let OneOffProgram {
+    one_off: OneOffGuest,
+) -> Result<RunningOneOffGuest, PrepareError> {
+    let OneOffGuest {
         key,
         release,
         app,
@@ -102,5 +102,5 @@ pub(super) async fn run_once(
         port: None,
     };
     let life = Arc::new(DynoLife::new(key.clone(), Arc::new(shared.log_of(&key))));
-    Ok(RunningOneOff::start(context, ready, life, setup))
+    Ok(RunningOneOffGuest::start(context, ready, life, setup))
 }

@@ -28,7 +28,7 @@ use crate::guest::network::egress::EgressPolicy;
 use crate::guest::network::shared::NodeNetwork;
 use crate::guest::stdio::logs::LogSink;
 use crate::instance::store::BootContext;
-use crate::program::oneoff::{OneOffProgram, RunningOneOff};
+use crate::program::oneoff::{OneOffGuest, RunningOneOffGuest};
 use crate::release::PrepareError;
 use crate::release::source::SlugSource;
 
@@ -115,7 +115,7 @@ impl Fleet {
     }
 
     /// Makes a program ready, as `Fetch` does, and runs it once. The program is no dyno of the plan: no step names it.
-    pub async fn run(&self, one_off: OneOffProgram) -> Result<RunningOneOff, PrepareError> {
+    pub async fn run(&self, one_off: OneOffGuest) -> Result<RunningOneOffGuest, PrepareError> {
         run_once(&self.0, one_off).await
     }
 

@@ -21,7 +21,7 @@ use crate::release::PreparedProcess;
 use crate::release::command::{OneOffCommand, PlatformVars};
 
 /// A program to run once. It is not restarted.
-pub struct OneOffProgram {
+pub struct OneOffGuest {
     /// The name in the log: `run.1`, `release.1`.
     pub key: DynoKey,
     /// The release whose files, config vars and limits it has.
@@ -62,17 +62,17 @@ pub enum OneOffExit {
 
 /// A running one-off. Ready when it has ended and its output was delivered. Dropping this ends the one-off.
 #[derive(Debug)]
-pub struct RunningOneOff(JoinHandle<OneOffExit>);
+pub struct RunningOneOffGuest(JoinHandle<OneOffExit>);
 
-impl RunningOneOff {
+impl RunningOneOffGuest {
     /// Starts a program on the runtime of the caller.
     pub(crate) fn start(
         context: Arc<BootContext>,
         ready: Arc<PreparedProcess>,
         life: Arc<DynoLife>,
         setup: ProgramSetup,
-    ) -> RunningOneOff {
-        RunningOneOff(tokio::spawn(async move {
+    ) -> RunningOneOffGuest {
+        RunningOneOffGuest(tokio::spawn(async move {
             let process = match boot_program(&context, ready, Arc::clone(&life), setup).await {
                 Ok(process) => process,
                 Err(error) => {
@@ -97,7 +97,7 @@ impl RunningOneOff {
     }
 }
 
-impl Future for RunningOneOff {
+impl Future for RunningOneOffGuest {
     type Output = OneOffExit;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<OneOffExit> {
@@ -111,7 +111,7 @@ impl Future for RunningOneOff {
     }
 }
 
-impl Drop for RunningOneOff {
+impl Drop for RunningOneOffGuest {
     fn drop(&mut self) {
         self.0.abort();
     }

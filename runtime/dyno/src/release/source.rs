@@ -22,7 +22,7 @@ pub struct SlugProgram {
 
 /// A slug on this machine's disk.
 #[derive(Debug, Clone)]
-pub struct UnpackedSlug {
+pub struct FetchedSlug {
     /// The app's files, which guests may only read.
     pub folder: PathBuf,
     /// The programs of the slug, by process type.
@@ -34,7 +34,7 @@ pub struct UnpackedSlug {
 
 /// Finds the unpacked slug with this id, or returns the reason why there is none. May block: it is called outside the
 /// runtime's threads.
-pub type SlugSource = Arc<dyn Fn(SlugId) -> Result<UnpackedSlug, String> + Send + Sync>;
+pub type SlugSource = Arc<dyn Fn(SlugId) -> Result<FetchedSlug, String> + Send + Sync>;
 
 /// Slugs from a store, which unpacks them.
 pub fn from_store(store: Arc<slugs::store::Store>) -> SlugSource {
@@ -44,7 +44,7 @@ pub fn from_store(store: Arc<slugs::store::Store>) -> SlugSource {
         let programs = programs.map(|(name, process)| (name.clone(), program(process)));
         let links = unpacked.manifest.links.iter();
         let links = links.map(|(path, target)| (path.as_str().to_owned(), target.clone()));
-        Ok(UnpackedSlug {
+        Ok(FetchedSlug {
             folder: unpacked.folder,
             programs: programs.collect(),
             links: Arc::new(links.collect()),

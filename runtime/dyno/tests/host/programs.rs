@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dyno::{OneOffCommand, OneOffExit, PrepareError, ProgramOutput, ProgramStdio, RunningOneOff};
+use dyno::{OneOffCommand, OneOffExit, PrepareError, ProgramOutput, ProgramStdio, RunningOneOffGuest};
 use grid::desired::Limits;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream};
 
@@ -33,7 +33,7 @@ fn piped() -> (ProgramStdio, DuplexStream) {
     (stdio, near)
 }
 
-async fn end(running: RunningOneOff) -> OneOffExit {
+async fn end(running: RunningOneOffGuest) -> OneOffExit {
     let ended = tokio::time::timeout(PATIENCE, running).await;
     ended.expect("the program ends")
 }

@@ -17,8 +17,8 @@ use bytes::Bytes;
 use dyno::compile::Compiler;
 use dyno::engine::{Engines, InstanceAllocation};
 use dyno::{
-    EgressPolicy, Fleet, FleetConfig, GuestCall, LocalDyno, LogLine, OneOffCommand, OneOffProgram,
-    PlatformVars, PrepareError, ProgramStdio, RunningOneOff, SlugProgram, UnpackedSlug,
+    EgressPolicy, Fleet, FleetConfig, GuestCall, LocalDyno, LogLine, OneOffCommand, OneOffGuest,
+    PlatformVars, PrepareError, ProgramStdio, RunningOneOffGuest, SlugProgram, FetchedSlug,
 };
 use exchange::{
     Call, CallEnd, DynoHandle, Exchange, InterimSink, Kill, MemoryBudget, RequestBody,
@@ -224,7 +224,7 @@ impl Host {
         &mut self,
         args: &[&str],
         stdio: ProgramStdio,
-    ) -> Result<RunningOneOff, PrepareError> {
+    ) -> Result<RunningOneOffGuest, PrepareError> {
         let args = args.iter().map(|arg| arg.to_string()).collect();
         let process = ProcessType::web();
         self.run_as(OneOffCommand::Type { process, args }, stdio)
@@ -235,10 +235,10 @@ impl Host {
         &mut self,
         command: OneOffCommand,
         stdio: ProgramStdio,
-    ) -> Result<RunningOneOff, PrepareError> {
+    ) -> Result<RunningOneOffGuest, PrepareError> {
         let mut key = self.key();
         key.dyno = "run.1".parse().unwrap();
-        let one_off = OneOffProgram {
+        let one_off = OneOffGuest {
             app: key.app.clone(),
             key,
             release: Arc::new(self.release()),
@@ -278,7 +278,7 @@ impl Host {
                 args: given.lock().unwrap().clone(),
                 world,
             };
-            UnpackedSlug {
+            FetchedSlug {
                 folder: app.clone(),
                 programs: BTreeMap::from([(ProcessType::web(), program)]),
                 links: Arc::default(),

@@ -215,7 +215,7 @@ async fn run_and_report(
 ) -> DynoKey {
     let (on, key) = (start.node, start.key);
     let connection = connect_stdio(start.pipes, signals.drain);
-    let one_off = dyno::OneOffProgram {
+    let one_off = dyno::OneOffGuest {
         key: key.clone(),
         app: key.app.clone(),
         release: start.release,
@@ -248,7 +248,7 @@ async fn run_and_report(
 /// Runs a program to its end; `on_start` is called when it has started.
 pub(crate) async fn run_to_exit(
     fleet: &Fleet,
-    one_off: dyno::OneOffProgram,
+    one_off: dyno::OneOffGuest,
     on_start: impl FnOnce(),
 ) -> ProcessExit {
     let running = match fleet.run(one_off).await {

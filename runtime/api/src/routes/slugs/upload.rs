@@ -64,7 +64,7 @@ pub(crate) async fn upload_slug(
     // A caller who may not see the slug is not told that it was here already.
     let was_here = caller.can_see_slug(id) && state.slugs.contains(id);
     let (pieces, arriving) = mpsc::channel(PIECES_MAX);
-    let reader = BodyReader {
+    let reader = UploadBodyReader {
         pieces: arriving,
         piece: Bytes::new(),
     };
@@ -183,12 +183,12 @@ fn upload_timeout() -> ApiFailure {
 }
 
 /// Reads the pieces of a body, on a blocking thread of the store.
-struct BodyReader {
+struct UploadBodyReader {
     pieces: mpsc::Receiver<Result<Bytes, BrokenUpload>>,
     piece: Bytes,
 }
 
-impl Read for BodyReader {
+impl Read for UploadBodyReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.piece.is_empty() {
             match self.pieces.blocking_recv() {

@@ -30,7 +30,7 @@ pub(crate) fn add_to_linker<T: WasiView + 'static>(
     preopens::add_to_linker::<_, GuestFilesystem>(linker, view)
 }
 
-type Store<T> = Accessor<T, GuestFilesystem>;
+type FilesystemStore<T> = Accessor<T, GuestFilesystem>;
 type WriteResult = FutureReader<Result<(), ErrorCode>>;
 
 impl From<FileRefusal> for FilesystemError {
@@ -40,7 +40,7 @@ impl From<FileRefusal> for FilesystemError {
 }
 
 /// The store as the engine's own functions see it.
-fn plain<T: WasiView + 'static>(store: &Store<T>) -> Accessor<T, WasiFilesystem> {
+fn plain<T: WasiView + 'static>(store: &FilesystemStore<T>) -> Accessor<T, WasiFilesystem> {
     store.with_getter::<WasiFilesystem>(<T as WasiFilesystemView>::filesystem)
 }
 
@@ -50,23 +50,23 @@ fn plain_access<'a, T: WasiView + 'static>(
     Access::new(store.as_context_mut(), |guest| guest.filesystem())
 }
 
-fn quota<T: 'static>(store: &Store<T>) -> Arc<DiskQuota> {
+fn quota<T: 'static>(store: &FilesystemStore<T>) -> Arc<DiskQuota> {
     store.with(|mut store| Arc::clone(&store.get().files.quota))
 }
 
 /// Refuses to change a file or folder whose handle is read-only.
-fn check_writable<T: 'static>(store: &Store<T>, fd: &Fd) -> FilesystemResult<()> {
+fn check_writable<T: 'static>(store: &FilesystemStore<T>, fd: &Fd) -> FilesystemResult<()> {
     store.with(|mut store| store.get().check_writable(fd))
 }
 
-fn file<T: 'static>(store: &Store<T>, fd: &Fd) -> FilesystemResult<Arc<std::fs::File>> {
+fn file<T: 'static>(store: &FilesystemStore<T>, fd: &Fd) -> FilesystemResult<Arc<std::fs::File>> {
     let file: FilesystemResult<_> = store.with(|mut store| store.get().file(fd));
     Ok(file?.file)
 }
 
 /// Resolves a path. Returns the handle from which the engine is to open it, and the path from there.
 fn resolve<T: 'static>(
-    store: &Store<T>,
+    store: &FilesystemStore<T>,
     fd: &Fd,
     path: String,
     last: impl Into<LastLink>,
@@ -136,7 +136,7 @@ impl<T: WasiView + 'static> types::HostDescriptorWithStore<T> for GuestFilesyste
     }
 
     async fn set_times(
-        store: &Store<T>,
+        store: &FilesystemStore<T>,
         fd: Fd,
         atim: types::NewTimestamp,
         mtim: types::NewTimestamp,
@@ -146,7 +146,7 @@ impl<T: WasiView + 'static> types::HostDescriptorWithStore<T> for GuestFilesyste
     }
 
     async fn set_times_at(
-        store: &Store<T>,
+        store: &FilesystemStore<T>,
         fd: Fd,
         flags: types::PathFlags,
         path: String,
@@ -212,15 +212,15 @@ impl<T: WasiView + 'static> types::HostDescriptorWithStore<T> for GuestFilesyste
     }
 
     /// Does nothing, as in 0.2: these folders end with the dyno.
-    async fn sync_data(store: &Store<T>, fd: Fd) -> FilesystemResult<()> {
+    async fn sync_data(store: &FilesystemStore<T>, fd: Fd) -> FilesystemResult<()> {
         store.with(|mut store| Ok(store.get().wasi.table.get(&fd).map(drop)?))
     }
 
-    async fn sync(store: &Store<T>, fd: Fd) -> FilesystemResult<()> {
+    async fn sync(store: &FilesystemStore<T>, fd: Fd) -> FilesystemResult<()> {
         <GuestFilesystem as Inner<T>>::sync_data(store, fd).await
     }
 
-    async fn set_size(store: &Store<T>, fd: Fd, size: u64) -> FilesystemResult<()> {
+    async fn set_size(store: &FilesystemStore<T>, fd: Fd, size: u64) -> FilesystemResult<()> {
         let file = file(store, &fd)?;
         check_writable(store, &fd)?;
         let _sizing = changes::begin_set_size(&quota(store), &file, size)?;
@@ -228,7 +228,7 @@ impl<T: WasiView + 'static> types::HostDescriptorWithStore<T> for GuestFilesyste
     }
 
     async fn open_at(
-        store: &Store<T>,
+        store: &FilesystemStore<T>,
         fd: Fd,
         path_flags: types::PathFlags,
         path: String,
@@ -252,7 +252,7 @@ impl<T: WasiView + 'static> types::HostDescriptorWithStore<T> for GuestFilesyste
         Ok(opened)
     }
 
-    async fn create_directory_at(store: &Store<T>, fd: Fd, path: String) -> FilesystemResult<()> {
+    async fn create_directory_at(store: &FilesystemStore<T>, fd: Fd, path: String) -> FilesystemResult<()> {
         let (fd, at) = resolve(store, &fd, path, LastLink::Keep)?;
         let name = changes::begin_create(&quota(store), &at)?;
         Inner::create_directory_at(&plain(store), fd, at.path).await?;
@@ -261,7 +261,7 @@ impl<T: WasiView + 'static> types::HostDescriptorWithStore<T> for GuestFilesyste
     }
 
     async fn symlink_at(
-        store: &Store<T>,
+        store: &FilesystemStore<T>,
         fd: Fd,
         old: String,
         new: String,
@@ -275,7 +275,7 @@ impl<T: WasiView + 'static> types::HostDescriptorWithStore<T> for GuestFilesyste
     }
 
     async fn link_at(
-        store: &Store<T>,
+        store: &FilesystemStore<T>,
         fd: Fd,
         flags: types::PathFlags,
         old: String,
@@ -290,7 +290,7 @@ impl<T: WasiView + 'static> types::HostDescriptorWithStore<T> for GuestFilesyste
         Ok(())
     }
 
-    async fn remove_directory_at(store: &Store<T>, fd: Fd, path: String) -> FilesystemResult<()> {
+    async fn remove_directory_at(store: &FilesystemStore<T>, fd: Fd, path: String) -> FilesystemResult<()> {
         let (fd, at) = resolve(store, &fd, path, LastLink::Keep)?;
         let removal = changes::begin_remove_folder(&quota(store), &at)?;
         Inner::remove_directory_at(&plain(store), fd, at.path).await?;
@@ -298,7 +298,7 @@ impl<T: WasiView + 'static> types::HostDescriptorWithStore<T> for GuestFilesyste
         Ok(())
     }
 
-    async fn unlink_file_at(store: &Store<T>, fd: Fd, path: String) -> FilesystemResult<()> {
+    async fn unlink_file_at(store: &FilesystemStore<T>, fd: Fd, path: String) -> FilesystemResult<()> {
         let (fd, at) = resolve(store, &fd, path, LastLink::Keep)?;
         let removal = changes::begin_unlink(&quota(store), &at)?;
         Inner::unlink_file_at(&plain(store), fd, at.path).await?;
@@ -307,7 +307,7 @@ impl<T: WasiView + 'static> types::HostDescriptorWithStore<T> for GuestFilesyste
     }
 
     async fn rename_at(
-        store: &Store<T>,
+        store: &FilesystemStore<T>,
         fd: Fd,
         old: String,
         new_fd: Fd,

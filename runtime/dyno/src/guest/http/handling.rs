@@ -190,7 +190,7 @@ impl<T: Send + 'static> HandlerPre<T> {
     }
 }
 
-type Store<'a, T> = StoreContextMut<'a, T>;
+type HandlerStore<'a, T> = StoreContextMut<'a, T>;
 
 /// Replaces the engine's resources.
 pub(crate) fn add_to_linker<T: 'static>(
@@ -211,7 +211,7 @@ pub(crate) fn add_to_linker<T: 'static>(
     )?;
     types.func_wrap(
         "[static]response-outparam.set",
-        move |mut store: Store<'_, T>, (outparam, answer): (Resource<ResponseOutparam>, _)| {
+        move |mut store: HandlerStore<'_, T>, (outparam, answer): (Resource<ResponseOutparam>, _)| {
             let answer: Result<Resource<HostOutgoingResponse>, ErrorCode> = answer;
             let guest = view(store.data_mut());
             let answer = match answer {
@@ -242,14 +242,14 @@ fn add_requests<T: 'static>(linker: &mut Linker<T>, view: GetHttpView<T>) -> was
     )?;
     types.func_wrap(
         "[method]incoming-request.method",
-        move |mut store: Store<'_, T>, (request,): Request| {
+        move |mut store: HandlerStore<'_, T>, (request,): Request| {
             let request = view(store.data_mut()).table.get(&request)?;
             Ok((Method::from(request.head.method.clone()),))
         },
     )?;
     types.func_wrap(
         "[method]incoming-request.path-with-query",
-        move |mut store: Store<'_, T>, (request,): Request| {
+        move |mut store: HandlerStore<'_, T>, (request,): Request| {
             let request = view(store.data_mut()).table.get(&request)?;
             let path = request.head.uri.path_and_query();
             Ok((path.map(|path| path.as_str().to_owned()),))
@@ -257,21 +257,21 @@ fn add_requests<T: 'static>(linker: &mut Linker<T>, view: GetHttpView<T>) -> was
     )?;
     types.func_wrap(
         "[method]incoming-request.scheme",
-        move |mut store: Store<'_, T>, (request,): Request| {
+        move |mut store: HandlerStore<'_, T>, (request,): Request| {
             view(store.data_mut()).table.get(&request)?;
             Ok((Some(Scheme::Http),))
         },
     )?;
     types.func_wrap(
         "[method]incoming-request.authority",
-        move |mut store: Store<'_, T>, (request,): Request| {
+        move |mut store: HandlerStore<'_, T>, (request,): Request| {
             let request = view(store.data_mut()).table.get(&request)?;
             Ok((request.authority().map(str::to_owned),))
         },
     )?;
     types.func_wrap(
         "[method]incoming-request.headers",
-        move |mut store: Store<'_, T>, (request,): Request| {
+        move |mut store: HandlerStore<'_, T>, (request,): Request| {
             // This also counts the bytes of all headers from time to time.
             let http = view(store.data_mut()).into_engine_view();
             let request = http.table.get_mut(&request)?;
@@ -288,7 +288,7 @@ fn add_requests<T: 'static>(linker: &mut Linker<T>, view: GetHttpView<T>) -> was
     )?;
     types.func_wrap(
         "[method]incoming-request.consume",
-        move |mut store: Store<'_, T>, (request,): Request| {
+        move |mut store: HandlerStore<'_, T>, (request,): Request| {
             let table = view(store.data_mut()).table;
             let Some(body) = table.get_mut(&request)?.body.take() else {
                 return Ok((Err(()),));

@@ -74,21 +74,21 @@ impl Drop for ServedPort {
     }
 }
 
-type Tcp = Resource<TcpSocket>;
+type TcpP2 = Resource<TcpSocket>;
 
 impl GuestTcpView<'_> {
-    fn bound_socket(&mut self, socket: &Tcp) -> Option<&mut BoundSocket> {
+    fn bound_socket(&mut self, socket: &TcpP2) -> Option<&mut BoundSocket> {
         self.served.as_mut()?.bound.get_mut(&socket.rep())
     }
 
     /// The accepted connection to `$PORT` behind this handle, if there is one.
-    fn accepted_socket(&self, socket: &Tcp) -> Option<&AcceptedSocket> {
+    fn accepted_socket(&self, socket: &TcpP2) -> Option<&AcceptedSocket> {
         self.served.as_ref()?;
         let entry = Resource::new_borrow(socket.rep());
         self.wasi.table.get::<AcceptedSocket>(&entry).ok()
     }
 
-    fn uses_port(&self, socket: &Tcp) -> bool {
+    fn uses_port(&self, socket: &TcpP2) -> bool {
         let served = self.served.as_ref();
         served.is_some_and(|served| served.bound.contains_key(&socket.rep()))
             || self.accepted_socket(socket).is_some()
@@ -129,7 +129,7 @@ impl Inner for GuestTcpView<'_> {
 
     async fn start_bind(
         &mut self,
-        socket: Tcp,
+        socket: TcpP2,
         network: Resource<Network>,
         address: IpSocketAddress,
     ) -> SocketResult<()> {
@@ -154,7 +154,7 @@ impl Inner for GuestTcpView<'_> {
         Ok(())
     }
 
-    fn finish_bind(&mut self, socket: Tcp) -> SocketResult<()> {
+    fn finish_bind(&mut self, socket: TcpP2) -> SocketResult<()> {
         match self.bound_socket(&socket) {
             Some(_) => Ok(()),
             None => self.wasi.finish_bind(socket),
@@ -163,7 +163,7 @@ impl Inner for GuestTcpView<'_> {
 
     fn start_connect(
         &mut self,
-        socket: Tcp,
+        socket: TcpP2,
         network: Resource<Network>,
         address: IpSocketAddress,
     ) -> SocketResult<()> {
@@ -175,7 +175,7 @@ impl Inner for GuestTcpView<'_> {
 
     fn finish_connect(
         &mut self,
-        socket: Tcp,
+        socket: TcpP2,
     ) -> SocketResult<(Resource<DynInputStream>, Resource<DynOutputStream>)> {
         if self.uses_port(&socket) {
             return Err(ErrorCode::NotInProgress.into());
@@ -183,7 +183,7 @@ impl Inner for GuestTcpView<'_> {
         self.wasi.finish_connect(socket)
     }
 
-    async fn start_listen(&mut self, socket: Tcp) -> SocketResult<()> {
+    async fn start_listen(&mut self, socket: TcpP2) -> SocketResult<()> {
         let port = match &self.served {
             Some(served) if served.bound.contains_key(&socket.rep()) => Arc::clone(&served.port),
             _ => return self.wasi.start_listen(socket).await,
@@ -196,7 +196,7 @@ impl Inner for GuestTcpView<'_> {
         Ok(())
     }
 
-    fn finish_listen(&mut self, socket: Tcp) -> SocketResult<()> {
+    fn finish_listen(&mut self, socket: TcpP2) -> SocketResult<()> {
         match self.bound_socket(&socket) {
             Some(BoundSocket {
                 listener: Some(_), ..
@@ -208,8 +208,8 @@ impl Inner for GuestTcpView<'_> {
 
     fn accept(
         &mut self,
-        socket: Tcp,
-    ) -> SocketResult<(Tcp, Resource<DynInputStream>, Resource<DynOutputStream>)> {
+        socket: TcpP2,
+    ) -> SocketResult<(TcpP2, Resource<DynInputStream>, Resource<DynOutputStream>)> {
         let Some(BoundSocket { family, listener }) = self.bound_socket(&socket) else {
             return self.wasi.accept(socket);
         };
@@ -237,7 +237,7 @@ impl Inner for GuestTcpView<'_> {
         Ok((Resource::new_own(accepted.rep()), input, output))
     }
 
-    fn local_address(&mut self, socket: Tcp) -> SocketResult<IpSocketAddress> {
+    fn local_address(&mut self, socket: TcpP2) -> SocketResult<IpSocketAddress> {
         if let Some(accepted) = self.accepted_socket(&socket) {
             return Ok(accepted.local.into());
         }
@@ -249,14 +249,14 @@ impl Inner for GuestTcpView<'_> {
         self.wasi.local_address(socket)
     }
 
-    fn remote_address(&mut self, socket: Tcp) -> SocketResult<IpSocketAddress> {
+    fn remote_address(&mut self, socket: TcpP2) -> SocketResult<IpSocketAddress> {
         match self.accepted_socket(&socket) {
             Some(accepted) => Ok(accepted.family.peer_address().into()),
             None => self.wasi.remote_address(socket),
         }
     }
 
-    fn is_listening(&mut self, socket: Tcp) -> wasmtime::Result<bool> {
+    fn is_listening(&mut self, socket: TcpP2) -> wasmtime::Result<bool> {
         if self.accepted_socket(&socket).is_some() {
             return Ok(false);
         }
@@ -266,7 +266,7 @@ impl Inner for GuestTcpView<'_> {
         }
     }
 
-    fn address_family(&mut self, socket: Tcp) -> wasmtime::Result<IpAddressFamily> {
+    fn address_family(&mut self, socket: TcpP2) -> wasmtime::Result<IpAddressFamily> {
         match self
             .accepted_socket(&socket)
             .map(|accepted| accepted.family)
@@ -277,14 +277,14 @@ impl Inner for GuestTcpView<'_> {
         }
     }
 
-    fn set_listen_backlog_size(&mut self, socket: Tcp, value: u64) -> SocketResult<()> {
+    fn set_listen_backlog_size(&mut self, socket: TcpP2, value: u64) -> SocketResult<()> {
         if self.uses_port(&socket) {
             return Ok(());
         }
         self.wasi.set_listen_backlog_size(socket, value)
     }
 
-    fn subscribe(&mut self, socket: Tcp) -> wasmtime::Result<Resource<DynPollable>> {
+    fn subscribe(&mut self, socket: TcpP2) -> wasmtime::Result<Resource<DynPollable>> {
         if self.accepted_socket(&socket).is_some() {
             return subscribe(
                 self.wasi.table,
@@ -303,7 +303,7 @@ impl Inner for GuestTcpView<'_> {
         }
     }
 
-    fn shutdown(&mut self, socket: Tcp, how: ShutdownType) -> SocketResult<()> {
+    fn shutdown(&mut self, socket: TcpP2, how: ShutdownType) -> SocketResult<()> {
         let Some(accepted) = self.accepted_socket(&socket) else {
             return self.wasi.shutdown(socket, how);
         };
@@ -317,7 +317,7 @@ impl Inner for GuestTcpView<'_> {
         Ok(())
     }
 
-    fn drop(&mut self, socket: Tcp) -> wasmtime::Result<()> {
+    fn drop(&mut self, socket: TcpP2) -> wasmtime::Result<()> {
         if self.accepted_socket(&socket).is_some() {
             let accepted = Resource::<AcceptedSocket>::new_own(socket.rep());
             self.wasi.table.delete(accepted)?;

@@ -37,8 +37,8 @@ const CHUNK_BYTES: usize = 8 * 1024;
 /// socket takes a file descriptor of this process.
 const ACCEPTED_MAX: usize = 16;
 
-type Tcp = Resource<TcpSocket>;
-type Store<'a, T> = StoreContextMut<'a, T>;
+type TcpP3 = Resource<TcpSocket>;
+type TcpStore<'a, T> = StoreContextMut<'a, T>;
 type TransferResult = FutureReader<Result<(), ErrorCode>>;
 
 /// A server's port, and the sockets that use it.
@@ -96,7 +96,7 @@ impl ServedPortP3 {
         wasi: &mut WasiSocketsCtxView<'_>,
         family: AddressFamily,
         connection: PortConnection,
-    ) -> Option<Tcp> {
+    ) -> Option<TcpP3> {
         if !self.has_room() {
             return None;
         }
@@ -129,11 +129,11 @@ impl ServedPortP3 {
     }
 }
 
-fn role_of<'a>(view: ServedPortView<'a>, socket: &Tcp) -> Option<&'a SocketRole> {
+fn role_of<'a>(view: ServedPortView<'a>, socket: &TcpP3) -> Option<&'a SocketRole> {
     view.served?.sockets.get(&socket.rep())
 }
 
-fn borrow(socket: &Tcp) -> Tcp {
+fn borrow(socket: &TcpP3) -> TcpP3 {
     Resource::new_borrow(socket.rep())
 }
 
@@ -146,11 +146,11 @@ pub(crate) fn add_to_linker<T: WasiView + 'static>(
     types.resource(
         "tcp-socket",
         ResourceType::host::<TcpSocket>(),
-        move |mut store: Store<'_, T>, rep| drop_socket(&mut store, view, rep),
+        move |mut store: TcpStore<'_, T>, rep| drop_socket(&mut store, view, rep),
     )?;
     types.func_wrap_async(
         "[method]tcp-socket.bind",
-        move |mut store: Store<'_, T>, (socket, address): (Tcp, IpSocketAddress)| {
+        move |mut store: TcpStore<'_, T>, (socket, address): (TcpP3, IpSocketAddress)| {
             Box::new(async move {
                 let addr = SocketAddr::from(address);
                 match bind_port(view(store.data_mut()), &socket, addr) {
@@ -166,7 +166,7 @@ pub(crate) fn add_to_linker<T: WasiView + 'static>(
     )?;
     types.func_wrap_async(
         "[method]tcp-socket.listen",
-        move |mut store: Store<'_, T>, (socket,): (Tcp,)| {
+        move |mut store: TcpStore<'_, T>, (socket,): (TcpP3,)| {
             Box::new(async move {
                 if role_of(view(store.data_mut()), &socket).is_some() {
                     return Ok((listen_on_port(&mut store, view, &socket)?,));
@@ -179,13 +179,13 @@ pub(crate) fn add_to_linker<T: WasiView + 'static>(
     )?;
     types.func_wrap(
         "[method]tcp-socket.send",
-        move |store: Store<'_, T>, (socket, data): (Tcp, StreamReader<u8>)| {
+        move |store: TcpStore<'_, T>, (socket, data): (TcpP3, StreamReader<u8>)| {
             Ok((send_stream(store, view, socket, data)?,))
         },
     )?;
     types.func_wrap(
         "[method]tcp-socket.receive",
-        move |store: Store<'_, T>, (socket,): (Tcp,)| Ok((receive_stream(store, view, socket)?,)),
+        move |store: TcpStore<'_, T>, (socket,): (TcpP3,)| Ok((receive_stream(store, view, socket)?,)),
     )?;
     add_connect(linker, view)?;
     add_addresses(linker, view)
@@ -199,7 +199,7 @@ fn add_connect<T: WasiView + 'static>(
     let mut types = linker.instance(TYPES)?;
     types.func_wrap_concurrent(
         "[method]tcp-socket.connect",
-        move |accessor: &Accessor<T>, (socket, address): (Tcp, IpSocketAddress)| {
+        move |accessor: &Accessor<T>, (socket, address): (TcpP3, IpSocketAddress)| {
             Box::pin(async move {
                 let ours = |mut access: Access<'_, T>| {
                     role_of(view(access.as_context_mut().data_mut()), &socket).is_some()
@@ -223,7 +223,7 @@ fn add_addresses<T: WasiView + 'static>(
     let mut types = linker.instance(TYPES)?;
     types.func_wrap(
         "[method]tcp-socket.get-local-address",
-        move |mut store: Store<'_, T>, (socket,): (Tcp,)| {
+        move |mut store: TcpStore<'_, T>, (socket,): (TcpP3,)| {
             let family = role_of(view(store.data_mut()), &socket).map(SocketRole::family);
             if let (Some(family), Some(served)) = (family, view(store.data_mut()).served) {
                 return Ok((Ok(IpSocketAddress::from(served.port.address(family))),));
@@ -234,7 +234,7 @@ fn add_addresses<T: WasiView + 'static>(
     )?;
     types.func_wrap(
         "[method]tcp-socket.get-remote-address",
-        move |mut store: Store<'_, T>, (socket,): (Tcp,)| {
+        move |mut store: TcpStore<'_, T>, (socket,): (TcpP3,)| {
             if let Some(SocketRole::Accepted(family, ..)) = role_of(view(store.data_mut()), &socket)
             {
                 return Ok((Ok(IpSocketAddress::from(family.peer_address())),));
@@ -245,7 +245,7 @@ fn add_addresses<T: WasiView + 'static>(
     )?;
     types.func_wrap(
         "[method]tcp-socket.get-is-listening",
-        move |mut store: Store<'_, T>, (socket,): (Tcp,)| {
+        move |mut store: TcpStore<'_, T>, (socket,): (TcpP3,)| {
             if let Some(role) = role_of(view(store.data_mut()), &socket) {
                 return Ok((matches!(role, SocketRole::Listening(_)),));
             }
@@ -256,7 +256,7 @@ fn add_addresses<T: WasiView + 'static>(
 
 /// Drops a socket.
 fn drop_socket<T: WasiView>(
-    store: &mut Store<'_, T>,
+    store: &mut TcpStore<'_, T>,
     view: GetServedPort<T>,
     rep: u32,
 ) -> wasmtime::Result<()> {
@@ -270,7 +270,7 @@ fn drop_socket<T: WasiView>(
 /// Binds a socket to `$PORT`. `None`: `addr` is another address.
 fn bind_port(
     view: ServedPortView<'_>,
-    socket: &Tcp,
+    socket: &TcpP3,
     addr: SocketAddr,
 ) -> Option<Result<(), ErrorCode>> {
     let served = view.served?;
@@ -289,10 +289,10 @@ fn bind_port(
 }
 
 fn listen_on_port<T: WasiView + 'static>(
-    store: &mut Store<'_, T>,
+    store: &mut TcpStore<'_, T>,
     view: GetServedPort<T>,
-    socket: &Tcp,
-) -> wasmtime::Result<Result<StreamReader<Tcp>, ErrorCode>> {
+    socket: &TcpP3,
+) -> wasmtime::Result<Result<StreamReader<TcpP3>, ErrorCode>> {
     let Some(served) = view(store.data_mut()).served else {
         return Ok(Err(ErrorCode::InvalidState));
     };
@@ -323,8 +323,8 @@ struct AcceptedSockets<T: 'static> {
 }
 
 impl<T: 'static> StreamProducer<T> for AcceptedSockets<T> {
-    type Item = Tcp;
-    type Buffer = Option<Tcp>;
+    type Item = TcpP3;
+    type Buffer = Option<TcpP3>;
 
     fn poll_produce<'a>(
         mut self: Pin<&mut Self>,
@@ -363,15 +363,15 @@ fn accept_socket(
     view: ServedPortView<'_>,
     family: AddressFamily,
     connection: PortConnection,
-) -> Option<Tcp> {
+) -> Option<TcpP3> {
     let ServedPortView { served, mut wasi } = view;
     served?.accept_connection(&mut wasi, family, connection)
 }
 
 fn send_stream<T: WasiView + 'static>(
-    mut store: Store<'_, T>,
+    mut store: TcpStore<'_, T>,
     view: GetServedPort<T>,
-    socket: Tcp,
+    socket: TcpP3,
     data: StreamReader<u8>,
 ) -> wasmtime::Result<TransferResult> {
     let Some(SocketRole::Accepted(_, connection, _)) = role_of(view(store.data_mut()), &socket)
@@ -387,9 +387,9 @@ fn send_stream<T: WasiView + 'static>(
 }
 
 fn receive_stream<T: WasiView + 'static>(
-    mut store: Store<'_, T>,
+    mut store: TcpStore<'_, T>,
     view: GetServedPort<T>,
-    socket: Tcp,
+    socket: TcpP3,
 ) -> wasmtime::Result<(StreamReader<u8>, TransferResult)> {
     let Some(SocketRole::Accepted(_, connection, _)) = role_of(view(store.data_mut()), &socket)
     else {
@@ -501,7 +501,7 @@ mod tests {
         ServedPortP3::new(Arc::<PortNumbers>::default().take_port())
     }
 
-    fn accept(served: &mut ServedPortP3, wasi: &mut WasiSocketsCtxView<'_>) -> Option<Tcp> {
+    fn accept(served: &mut ServedPortP3, wasi: &mut WasiSocketsCtxView<'_>) -> Option<TcpP3> {
         let connection = PortConnection {
             input: InputPipe::new(None),
             output: OutputPipe::new(Box::new(tokio::io::sink())),
@@ -517,7 +517,7 @@ mod tests {
             table: &mut table,
         };
         let mut served = served();
-        let held: Vec<Tcp> = std::iter::from_fn(|| accept(&mut served, &mut wasi)).collect();
+        let held: Vec<TcpP3> = std::iter::from_fn(|| accept(&mut served, &mut wasi)).collect();
         assert_eq!(held.len(), ACCEPTED_MAX);
         assert_eq!(count_sockets(wasi.table), 0, "none of them leads outside");
 
