@@ -181,7 +181,7 @@ fn what_main_names_is_built_first() {
     let (_, slug) = app.build();
     assert!(slug["files"]["dist/client/a.txt"].is_object(), "{slug}");
     app.write("build.mjs", "");
-    assert!(app.refused().contains("dist/index.js is not there"));
+    assert!(app.refused().contains("did not write dist/index.js"));
 }
 
 #[test]
