@@ -19,7 +19,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use crate::machine::confine::{CpuBudget, confined};
-use crate::product::child_server::{ChildServer, LogTarget, ChildServerStart, free_port};
+use crate::product::child_server::{ChildServer, ChildServerStart, LogTarget, free_port};
 
 pub(crate) use hyper::serve as serve_hyper;
 pub(crate) use install::PeerInstaller;

@@ -129,12 +129,7 @@ struct FleetLane {
 }
 
 impl FleetLane {
-    fn new(
-        fleet: RequestedFleet,
-        seed: u64,
-        began: Instant,
-        pool: Rc<OpenLoopPool>,
-    ) -> FleetLane {
+    fn new(fleet: RequestedFleet, seed: u64, began: Instant, pool: Rc<OpenLoopPool>) -> FleetLane {
         FleetLane {
             random: RefCell::new(Rng::with_seed(seed)),
             next: Cell::new(0),
@@ -316,12 +311,7 @@ mod tests {
             hosts: (0..hosts).map(|n| n.to_string()).collect(),
         };
         let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-        FleetLane::new(
-            fleet,
-            1,
-            Instant::now(),
-            Rc::new(OpenLoopPool::new(nobody)),
-        )
+        FleetLane::new(fleet, 1, Instant::now(), Rc::new(OpenLoopPool::new(nobody)))
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::args::repository;
 use crate::machine::confine::{CpuBudget, confined};
-use crate::product::child_server::{ChildServer, LogTarget, ChildServerStart, free_port};
+use crate::product::child_server::{ChildServer, ChildServerStart, LogTarget, free_port};
 
 /// How `dyno --version` ends if the binary was built by the profile for packages.
 const DIST_BUILD: &str = "(dist)";

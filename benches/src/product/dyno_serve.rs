@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use crate::load::client::{BenchClient, HttpAnswer, request};
 use crate::product::binary::MeasuredBinary;
-use crate::product::child_server::{ChildServer, LogTarget, ChildServerStart, free_port};
+use crate::product::child_server::{ChildServer, ChildServerStart, LogTarget, free_port};
 
 /// What stands before the token in the line that shows it.
 const TOKEN: &str = "admin token: ";

@@ -15,7 +15,7 @@ use crate::args::{BenchOptions, Scenario};
 use crate::load::client::{BenchClient, request};
 use crate::measure::FigureReader;
 use crate::product::binary::MeasuredBinary;
-use crate::product::child_server::{ChildServer, LogTarget, ChildServerStart, free_port};
+use crate::product::child_server::{ChildServer, ChildServerStart, LogTarget, free_port};
 use crate::report::document::ScenarioOutcome;
 use crate::report::statistics::quantile;
 

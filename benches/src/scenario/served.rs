@@ -15,7 +15,7 @@ use crate::machine::confine::CpuBudget;
 use crate::measure::figures::{self, FigureRows};
 use crate::measure::requests::{GuestPages, RequestMix};
 use crate::measure::rounds::{self, Contestant, IsNeeded, RoundPlan};
-use crate::peers::{PAGES, PeerServer, PeerInstaller, PeerSite, start_hyper};
+use crate::peers::{PAGES, PeerInstaller, PeerServer, PeerSite, start_hyper};
 use crate::product::binary::MeasuredBinary;
 use crate::product::child_server::{ChildServer, LogTarget};
 use crate::report::document::ScenarioOutcome;

@@ -34,4 +34,4 @@ pub use guest::stdio::pipes::{ProgramOutput, ProgramStdio};
 pub use program::oneoff::{OneOffExit, OneOffGuest, RunningOneOffGuest};
 pub use release::PrepareError;
 pub use release::command::{OneOffCommand, PlatformVars};
-pub use release::source::{SlugProgram, SlugSource, FetchedSlug, from_store};
+pub use release::source::{FetchedSlug, SlugProgram, SlugSource, from_store};

@@ -20,7 +20,7 @@ use crate::code::{CodeError, LoadedPrograms, ProgramCode};
 use crate::engine::Engines;
 use crate::guest::filesystem::folders::AppFolder;
 use command::{OneOffCommand, PlatformVars};
-use source::{SlugProgram, FetchedSlug};
+use source::{FetchedSlug, SlugProgram};
 
 /// The reason why a release cannot be run on this machine.
 #[derive(Debug, thiserror::Error)]

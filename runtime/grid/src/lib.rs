@@ -10,7 +10,7 @@
 //! 1. fold facts into [`desired::DesiredState`], apply nodes' reports to [`observed::ObservedState`];
 //! 2. [`plan::make_plan`] says which steps follow, and when to plan again;
 //! 3. [`observed::ObservedState::issue_step`] notes each step as issued, an executor carries the step out, a node
-//! reports.
+//!    reports.
 //!
 //! Steps, routes and reports are in [`protocol`], with their form on the wire. A router drives one [`routing::Line`]
 //! for each app. Modules use only modules further down in this list: `check`, `plan`, `placement`, `observed`,

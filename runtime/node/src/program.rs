@@ -8,8 +8,8 @@ use std::sync::Arc;
 use dyno::compile::Compiler;
 use dyno::engine::InstanceAllocation;
 use dyno::{
-    EgressOpening, EgressPolicy, Fleet, FleetConfig, MountedFolder, OneOffCommand, OneOffGuest,
-    PlatformVars, ProgramOutput, ProgramStdio, SlugSource, FetchedSlug,
+    EgressOpening, EgressPolicy, FetchedSlug, Fleet, FleetConfig, MountedFolder, OneOffCommand,
+    OneOffGuest, PlatformVars, ProgramOutput, ProgramStdio, SlugSource,
 };
 use grid::desired::{ProcessSpec, Release};
 use grid::name::{AppName, DynoId, DynoKey, ProcessType, Run, SlugId, Version};

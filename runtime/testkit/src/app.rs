@@ -18,6 +18,12 @@ pub struct DemoApp {
     folder: TempDir,
 }
 
+impl Default for DemoApp {
+    fn default() -> DemoApp {
+        DemoApp::new()
+    }
+}
+
 impl DemoApp {
     /// Makes a folder with a test guest as `app.wasm`.
     pub fn from_guest(name: &str) -> DemoApp {

@@ -75,7 +75,11 @@ pub(crate) fn add(
     ] {
         let subject = format!("{wanted} {word}");
         eprintln!("density: {subject} …");
-        let idle_after = if form == DensityForm::Awake { "off" } else { "1s" };
+        let idle_after = if form == DensityForm::Awake {
+            "off"
+        } else {
+            "1s"
+        };
         let serve = DynoServe::start(product, &["--idle-after", idle_after])?;
         outcome.commands.push(serve.server.command.clone());
         let crowd = gather(&serve, &slug, form, wanted)?;
@@ -133,7 +137,13 @@ fn name(app: u32) -> String {
 }
 
 /// One app more, with so many dynos. `dynos` are there already.
-fn grow(serve: &DynoServe, slug: &SlugFile, form: DensityForm, dynos: u32, more: u32) -> Result<()> {
+fn grow(
+    serve: &DynoServe,
+    slug: &SlugFile,
+    form: DensityForm,
+    dynos: u32,
+    more: u32,
+) -> Result<()> {
     let number = dynos / APP_DYNOS;
     let app = name(number);
     if number > 0 {

@@ -358,8 +358,12 @@ async fn who_has_the_bytes_of_a_slug_may_release_it() {
         .post(&mine, "/v1/apps/mine/releases", &body)
         .await
         .ok(201);
-    // An upload counts for as long as the app is there.
+    // An upload counts for as long as the app is there, and so do the app's tokens: not for the next app of that name.
     server.delete(&server.admin, "/v1/apps/mine").await.ok(204);
+    server.get(&mine, &path).await.refused(401, "unauthorized");
+    let body = json!({ "name": "mine" });
+    server.post(&server.admin, "/v1/apps", &body).await.ok(201);
+    let mine = server.token("next", Role::Deploy, Some("mine")).await;
     server.get(&mine, &path).await.refused(404, "not_found");
 }
 

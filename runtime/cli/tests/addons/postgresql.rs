@@ -95,7 +95,7 @@ fn share_under_another_name_and_take_back(server: &Server<'_>, url: &str) {
         .success();
     assert!(vars(server, "other")["SHOP_URL"].is_null());
     assert_eq!(
-        Postgres::run_sql_as(&url, "select count(*) from visits"),
+        Postgres::run_sql_as(url, "select count(*) from visits"),
         Ok("1".into())
     );
 }

@@ -190,7 +190,8 @@ pub(crate) fn words<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = us
     let whole = move |at: &usize| {
         let (before, after) = (&text[..*at], &text[*at + word.len()..]);
         let head = word.starts_with(part) && before.ends_with(part);
-        !head && !(word.ends_with(part) && after.starts_with(part))
+        let tail = word.ends_with(part) && after.starts_with(part);
+        !(head || tail)
     };
     text.match_indices(word).map(|(at, _)| at).filter(whole)
 }

@@ -17,11 +17,11 @@ pub(super) enum AddonGoal {
 
 pub(super) type AddonOutcome = Result<Option<Version>, ProvisionError>;
 
+type OutcomeSenders = Vec<oneshot::Sender<AddonOutcome>>;
+
 /// The waiting requests, by add-on and by the state that they wait for.
 #[derive(Debug, Default)]
-pub(super) struct AddonWaiters(
-    Mutex<BTreeMap<(AddonName, AddonGoal), Vec<oneshot::Sender<AddonOutcome>>>>,
-);
+pub(super) struct AddonWaiters(Mutex<BTreeMap<(AddonName, AddonGoal), OutcomeSenders>>);
 
 impl AddonWaiters {
     /// Registers a waiter for the outcome of the next attempt.

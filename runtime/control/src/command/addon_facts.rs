@@ -74,31 +74,36 @@ pub(super) fn facts(
             }
             about(&app)?.detach_addon(&addon, "Detach")
         }
-        AddonCommand::Destroy { addon } => {
-            let Addon {
-                request: asked,
-                state,
-            } = find_addon(desired, &addon)?;
-            if matches!(state, AddonState::Destroying(_)) {
-                return Ok(Vec::new());
-            }
-            let having = desired.apps.values();
-            let having = having.filter(|app| app.attachments.name_of(&addon).is_some());
-            let mut facts = Vec::new();
-            for app in having {
-                facts.extend(about(&app.name)?.detach_addon(&addon, "Destroy")?);
-            }
-            facts.push(Fact::AddonDestroying {
-                app: asked.owner.clone(),
-                addon,
-            });
-            Ok(facts)
-        }
+        AddonCommand::Destroy { addon } => destroy_addon(desired, addon, about),
         AddonCommand::Gone { addon } => Ok(vec![Fact::AddonGone {
             app: find_addon(desired, &addon)?.request.owner.clone(),
             addon,
         }]),
     }
+}
+
+/// Takes an add-on away from every app that has it, and marks it for destruction. No facts for an add-on that is being
+/// destroyed already.
+fn destroy_addon<'a>(
+    desired: &'a DesiredState,
+    addon: AddonName,
+    about: impl Fn(&AppName) -> Result<AppContext<'a>, FactError>,
+) -> Result<Vec<Fact>, CommandError> {
+    let Addon { request, state } = find_addon(desired, &addon)?;
+    if matches!(state, AddonState::Destroying(_)) {
+        return Ok(Vec::new());
+    }
+    let having = desired.apps.values();
+    let having = having.filter(|app| app.attachments.name_of(&addon).is_some());
+    let mut facts = Vec::new();
+    for app in having {
+        facts.extend(about(&app.name)?.detach_addon(&addon, "Destroy")?);
+    }
+    facts.push(Fact::AddonDestroying {
+        app: request.owner.clone(),
+        addon,
+    });
+    Ok(facts)
 }
 
 /// The facts that destroy an app's own add-ons together with the app. Rejected if one of them is attached to

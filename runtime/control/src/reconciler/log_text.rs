@@ -98,14 +98,10 @@ pub(crate) fn line_for_fact(fact: &Fact, desired: &DesiredState, by: &str) -> Op
             Some(reason) => format!("Release {version} failed: {reason}"),
         },
         Fact::Scaled { process, count, .. } => {
-            let size = desired
-                .apps
-                .get(app)
-                .and_then(|app| size_suffix(app, process));
-            format!(
-                "Scaled to {process}@{count}{} by {by}",
-                size.unwrap_or_default()
-            )
+            let known = desired.apps.get(app);
+            let size = known.and_then(|app| size_suffix(app, process));
+            let size = size.unwrap_or_default();
+            format!("Scaled to {process}@{count}{size} by {by}")
         }
         Fact::RestartAsked {
             target: RestartTarget::All,

@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dyno::{OneOffCommand, OneOffExit, PrepareError, ProgramOutput, ProgramStdio, RunningOneOffGuest};
+use dyno::{
+    OneOffCommand, OneOffExit, PrepareError, ProgramOutput, ProgramStdio, RunningOneOffGuest,
+};
 use grid::desired::Limits;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream};
 

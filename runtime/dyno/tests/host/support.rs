@@ -17,8 +17,8 @@ use bytes::Bytes;
 use dyno::compile::Compiler;
 use dyno::engine::{Engines, InstanceAllocation};
 use dyno::{
-    EgressPolicy, Fleet, FleetConfig, GuestCall, LocalDyno, LogLine, OneOffCommand, OneOffGuest,
-    PlatformVars, PrepareError, ProgramStdio, RunningOneOffGuest, SlugProgram, FetchedSlug,
+    EgressPolicy, FetchedSlug, Fleet, FleetConfig, GuestCall, LocalDyno, LogLine, OneOffCommand,
+    OneOffGuest, PlatformVars, PrepareError, ProgramStdio, RunningOneOffGuest, SlugProgram,
 };
 use exchange::{
     Call, CallEnd, DynoHandle, Exchange, InterimSink, Kill, MemoryBudget, RequestBody,

@@ -95,7 +95,7 @@ impl types::HostDescriptor for FilesystemView<'_> {
 /// Functions of an open handle that change nothing: passed on to the engine.
 macro_rules! passed_on {
     ($($name:ident($($arg:ident: $ty:ty),*) -> $out:ty;)*) => {
-        $(async fn $name(store: &Store<T>, fd: Fd $(, $arg: $ty)*) -> $out {
+        $(async fn $name(store: &FilesystemStore<T>, fd: Fd $(, $arg: $ty)*) -> $out {
             Inner::$name(&plain(store), fd $(, $arg)*).await
         })*
     };
@@ -105,7 +105,7 @@ macro_rules! passed_on {
 macro_rules! passed_on_in_tree {
     ($($name:ident($($flags:ident)?) -> $out:ty;)*) => {
         $(async fn $name(
-            store: &Store<T>,
+            store: &FilesystemStore<T>,
             fd: Fd,
             $($flags: types::PathFlags,)?
             path: String,
@@ -252,7 +252,11 @@ impl<T: WasiView + 'static> types::HostDescriptorWithStore<T> for GuestFilesyste
         Ok(opened)
     }
 
-    async fn create_directory_at(store: &FilesystemStore<T>, fd: Fd, path: String) -> FilesystemResult<()> {
+    async fn create_directory_at(
+        store: &FilesystemStore<T>,
+        fd: Fd,
+        path: String,
+    ) -> FilesystemResult<()> {
         let (fd, at) = resolve(store, &fd, path, LastLink::Keep)?;
         let name = changes::begin_create(&quota(store), &at)?;
         Inner::create_directory_at(&plain(store), fd, at.path).await?;
@@ -290,7 +294,11 @@ impl<T: WasiView + 'static> types::HostDescriptorWithStore<T> for GuestFilesyste
         Ok(())
     }
 
-    async fn remove_directory_at(store: &FilesystemStore<T>, fd: Fd, path: String) -> FilesystemResult<()> {
+    async fn remove_directory_at(
+        store: &FilesystemStore<T>,
+        fd: Fd,
+        path: String,
+    ) -> FilesystemResult<()> {
         let (fd, at) = resolve(store, &fd, path, LastLink::Keep)?;
         let removal = changes::begin_remove_folder(&quota(store), &at)?;
         Inner::remove_directory_at(&plain(store), fd, at.path).await?;
@@ -298,7 +306,11 @@ impl<T: WasiView + 'static> types::HostDescriptorWithStore<T> for GuestFilesyste
         Ok(())
     }
 
-    async fn unlink_file_at(store: &FilesystemStore<T>, fd: Fd, path: String) -> FilesystemResult<()> {
+    async fn unlink_file_at(
+        store: &FilesystemStore<T>,
+        fd: Fd,
+        path: String,
+    ) -> FilesystemResult<()> {
         let (fd, at) = resolve(store, &fd, path, LastLink::Keep)?;
         let removal = changes::begin_unlink(&quota(store), &at)?;
         Inner::unlink_file_at(&plain(store), fd, at.path).await?;

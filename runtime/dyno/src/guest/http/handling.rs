@@ -211,7 +211,8 @@ pub(crate) fn add_to_linker<T: 'static>(
     )?;
     types.func_wrap(
         "[static]response-outparam.set",
-        move |mut store: HandlerStore<'_, T>, (outparam, answer): (Resource<ResponseOutparam>, _)| {
+        move |mut store: HandlerStore<'_, T>,
+              (outparam, answer): (Resource<ResponseOutparam>, _)| {
             let answer: Result<Resource<HostOutgoingResponse>, ErrorCode> = answer;
             let guest = view(store.data_mut());
             let answer = match answer {

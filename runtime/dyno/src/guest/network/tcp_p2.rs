@@ -98,14 +98,14 @@ impl GuestTcpView<'_> {
 /// Options of a socket. They have no effect on a connection in memory.
 macro_rules! options {
     ($($get:ident, $set:ident: $ty:ty = $default:expr;)*) => {
-        $(fn $get(&mut self, socket: Tcp) -> SocketResult<$ty> {
+        $(fn $get(&mut self, socket: TcpP2) -> SocketResult<$ty> {
             if self.uses_port(&socket) {
                 return Ok($default);
             }
             self.wasi.$get(socket)
         }
 
-        fn $set(&mut self, socket: Tcp, value: $ty) -> SocketResult<()> {
+        fn $set(&mut self, socket: TcpP2, value: $ty) -> SocketResult<()> {
             if self.uses_port(&socket) {
                 return Ok(());
             }

@@ -185,7 +185,9 @@ pub(crate) fn add_to_linker<T: WasiView + 'static>(
     )?;
     types.func_wrap(
         "[method]tcp-socket.receive",
-        move |store: TcpStore<'_, T>, (socket,): (TcpP3,)| Ok((receive_stream(store, view, socket)?,)),
+        move |store: TcpStore<'_, T>, (socket,): (TcpP3,)| {
+            Ok((receive_stream(store, view, socket)?,))
+        },
     )?;
     add_connect(linker, view)?;
     add_addresses(linker, view)

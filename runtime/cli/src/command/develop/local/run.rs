@@ -95,7 +95,7 @@ async fn exit(args: &LocalRunArgs, folders: Vec<MountedFolder>) -> Result<Proces
             stdout: Box::new(tokio::io::stdout()),
             stderr: Box::new(tokio::io::stderr()),
         },
-        on_platform_line: Arc::new(|line| terminal::print_lines(line)),
+        on_platform_line: Arc::new(terminal::print_lines),
         run_folder: own.path().to_owned(),
         compiled_folder: cache.join("compiled"),
         compile_command: compile_child::command()?,
