@@ -35,7 +35,7 @@ pub(crate) struct BenchRequest {
 
 #[derive(Debug, Clone)]
 enum ExpectedAnswer {
-    /// One of the [`Pages`].
+    /// One of the [`GuestPages`].
     Hello,
     Body,
     Bytes(Vec<u8>),

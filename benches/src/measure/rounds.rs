@@ -49,7 +49,7 @@ pub(crate) struct ServerTurn {
 pub(crate) struct RoundPlan {
     pub(crate) repeats: u32,
     pub(crate) turn: Duration,
-    /// See [`load::run_mixed`].
+    /// See [`closed_loop::run_mixed`].
     pub(crate) every: u64,
 }
 

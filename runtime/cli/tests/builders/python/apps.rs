@@ -177,7 +177,7 @@ fn native_packages_are_named_with_the_reason() {
     ])
     .refused();
     assert!(
-        absent.contains("no wheel of flask==999.0") && absent.contains("requirements.txt"),
+        absent.contains("flask==999.0 for Python") && absent.contains("requirements.txt"),
         "{absent}"
     );
 }
