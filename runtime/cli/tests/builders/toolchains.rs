@@ -28,7 +28,8 @@ fn without_a_network_or_the_language_the_remedy_is_told_and_nothing_is_left() {
     });
     assert!(failed.slug.is_none());
     assert!(
-        failed.told.contains("JavaScript toolchain") && failed.told.contains("reached this once"),
+        failed.told.contains("JavaScript toolchain")
+            && failed.told.contains("connect to the network"),
         "{}",
         failed.told
     );
