@@ -107,7 +107,7 @@ fn mistakes_in_the_arguments_say_what_would_do() {
     assert!(text.contains("cannot find no-such-folder"), "{text}");
     let text = DemoApp::new().local_error(&[]);
     assert!(
-        text.contains("holds no app that can be built") && text.contains("dyno new"),
+        text.contains("holds no app that dyno can build") && text.contains("dyno new"),
         "{text}"
     );
     let text = error_of(
