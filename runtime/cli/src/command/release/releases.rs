@@ -92,16 +92,18 @@ mod tests {
     #[test]
     fn releases_are_rows() {
         let releases: Vec<ReleaseResource> = serde_json::from_value(json!([
-            { "version": "v2", "status": "serving", "description": "Set A", "created_by": "ci",
+            { "version": "v2", "status": "serving", "description": "Set A", "created_by": "ci", "slug": "sha256:ab",
               "created_at": "1970-01-01T00:00:40Z", "config_names": ["A"], "processes": {} },
-            { "version": "v1", "status": "sleeping", "description": "Deploy" },
+            // A status that only a newer server knows.
+            { "version": "v1", "status": "sleeping", "description": "Deploy", "created_by": "me", "slug": "sha256:ab",
+              "created_at": "1970-01-01T00:00:40Z", "config_names": [], "processes": {} },
         ]))
         .expect("releases");
         let text = rows(&releases, SystemTime::UNIX_EPOCH + Duration::from_secs(100));
         let expected = "\
-release  status   description  by  when
-v2       serving  Set A        ci  1m ago
-v1       ?        Deploy";
+release  status    description  by  when
+v2       serving   Set A        ci  1m ago
+v1       sleeping  Deploy       me  1m ago";
         assert_eq!(text, expected);
     }
 
@@ -109,7 +111,7 @@ v1       ?        Deploy";
     fn a_release_tells_why_it_failed() {
         let release: ReleaseResource = serde_json::from_value(json!({
             "version": "v4", "status": "failed", "reason": "web.1 crashed", "description": "Deploy",
-            "slug": "sha256:ab", "created_at": "2026-11-22T00:53:12+00:00", "created_by": "me",
+            "slug": "sha256:ab", "created_at": "2026-11-22T00:53:12+00:00", "created_by": "me", "config_names": [],
             "processes": { "web": { "kind": "handler", "memory": "128MiB", "timeout": "30s" } },
         }))
         .expect("a release");
