@@ -59,7 +59,7 @@ fn router(state: ApiState) -> Router {
 }
 
 /// Serves the API on a listener until `shutdown` is ready. Then streams and waiting requests end at once, and other
-/// requests have [`END_GRACE`] to finish.
+/// requests have 10 seconds to finish.
 pub async fn serve(
     listener: TcpListener,
     state: ApiState,

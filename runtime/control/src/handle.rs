@@ -70,7 +70,7 @@ impl Control {
             .await
     }
 
-    /// Adds a token, which is valid from now on; see [`access::mint_token`].
+    /// Adds a token, which is valid from now on; see [`mint_token`](crate::access::mint_token).
     pub async fn create_token(
         &self,
         token: Token,

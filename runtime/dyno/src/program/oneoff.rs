@@ -56,7 +56,7 @@ pub enum OneOffExit {
         /// The reason, for the app's owner.
         reason: String,
     },
-    /// It was ended by [`RunningOneOff::kill`], or together with the platform.
+    /// The one-off was ended by [`RunningOneOffGuest::kill`], or together with the platform.
     Killed,
 }
 
