@@ -1,7 +1,6 @@
-//! What deciding costs: plans of a thousand dynos.
+//! The cost of planning: plans of a thousand dynos.
 //!
-//! Steps are carried out at once by nobody: each is noted as asked, and what a good node would report is
-//! heard in the same moment.
+//! No step is really carried out: each step is noted as issued, and the report of a healthy node is applied at once.
 
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 
@@ -122,7 +121,7 @@ impl World {
     }
 }
 
-/// What a node says to a step, if it says something.
+/// The node's report about a step, if the step has a report.
 fn answer(step: &Step) -> Option<Report> {
     match step.clone() {
         Step::Fetch { node, app, release } => Some(Report::Fetched {

@@ -28,7 +28,7 @@ pub struct CrashHistory {
     pub run: Run,
     /// The cause of the last crash.
     pub cause: CrashCause,
-    /// What happened, for the app's owner.
+    /// The reason of the crash, for the app's owner.
     pub reason: String,
     /// The place stays empty until this time.
     pub not_before: Time,
@@ -39,11 +39,11 @@ pub struct CrashHistory {
 pub struct Crash {
     /// When.
     pub at: Time,
-    /// Which run.
+    /// The run that crashed.
     pub run: Run,
-    /// What kind.
+    /// The kind of the crash.
     pub cause: CrashCause,
-    /// What happened.
+    /// The reason of the crash.
     pub reason: String,
     /// Since when it had been up, if it ever was.
     pub up_since: Option<Time>,

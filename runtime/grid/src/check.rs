@@ -89,7 +89,7 @@ impl Invariant {
 pub struct Violation {
     /// The invariant.
     pub invariant: Invariant,
-    /// What is wrong.
+    /// The violation, for people.
     pub what: String,
 }
 
@@ -108,7 +108,7 @@ impl fmt::Display for Violation {
 pub struct PlanCase<'a> {
     /// Intent.
     pub desired: &'a DesiredState,
-    /// What was known.
+    /// The observed state before the plan.
     pub observed: &'a ObservedState,
     /// When the plan was made.
     pub now: Time,
@@ -116,12 +116,12 @@ pub struct PlanCase<'a> {
     pub plan: &'a Plan,
 }
 
-/// What is known after a plan was carried out in full.
+/// The observed state after a plan was carried out in full.
 #[derive(Clone, Debug)]
 pub struct PlanOutcome {
     /// Intent, with the facts that the plan records.
     pub desired: DesiredState,
-    /// What is known, with every step noted as issued.
+    /// The observed state, with every step noted as issued.
     pub observed: ObservedState,
 }
 
@@ -139,7 +139,7 @@ impl Findings {
 }
 
 impl PlanCase<'_> {
-    /// What is known after the first `steps` steps.
+    /// The observed state after the first `steps` steps.
     fn after(&self, steps: usize) -> PlanOutcome {
         let (mut desired, mut observed) = (self.desired.clone(), self.observed.clone());
         for step in &self.plan.steps[..steps] {

@@ -261,7 +261,7 @@ impl DesiredState {
         app.ok_or_else(|| FactError::NoSuchApp(name.clone()))
     }
 
-    /// The intent for these apps only.
+    /// The desired state of these apps only.
     pub(crate) fn select_apps(&self, apps: &BTreeSet<AppName>) -> DesiredState {
         let apps = apps.iter().filter_map(|app| self.apps.get_key_value(app));
         DesiredState {

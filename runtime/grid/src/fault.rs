@@ -50,7 +50,7 @@ impl Fault {
         }
     }
 
-    /// What the code means, in a few words.
+    /// The meaning of the code, in a few words.
     pub const fn desc(self) -> &'static str {
         match self {
             Fault::BootTimeout => "Boot timeout",

@@ -1,4 +1,4 @@
-//! The pure core of dyno: names, intent, observation, and every decision that follows from them.
+//! The pure core of dyno: names, desired state, observed state, and every decision that follows from them.
 //!
 //! Owns decisions: which dynos run on which node, which dyno takes a request, how long a crashed dyno waits, what an
 //! hour costs. Must not know how a decision is carried out: no async, no I/O, no clock, no randomness, no global. Time

@@ -13,7 +13,7 @@ pub const DRAIN_GRACE: Duration = Duration::from_secs(30);
 /// How long a release process may run: an hour is beyond any migration that a deploy should wait for.
 pub const RELEASE_PROCESS_MAX: Duration = Duration::from_secs(60 * 60);
 
-/// What a dyno is doing, by the last step sent and the last report heard.
+/// The state of a dyno, by the last step sent and the last report received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DynoState {

@@ -1,6 +1,6 @@
-//! What is known of nodes, dynos and routes: as last asked and last reported.
+//! The observed state: nodes, dynos and routes, by the last steps issued and the last reports received.
 //!
-//! Owns how steps and reports change that knowledge. Must not know intent, nor decide anything.
+//! Owns how steps and reports change the observed state. Must not know the desired state, nor decide anything.
 
 mod apply;
 mod inventory;
@@ -45,7 +45,8 @@ pub struct ObservedState {
     pub next_run: Run,
     /// The next generation that was never published.
     pub next_generation: Generation,
-    /// The first run of this reconciler. It started every dyno from this run on, and so knows them all.
+    /// The first run of this reconciler. Every dyno from this run on was started by this reconciler, which thus knows
+    /// all of them.
     first_run: Run,
     /// Ended runs of earlier reconcilers, so that a late inventory does not bring them back.
     buried: BTreeSet<Run>,
@@ -89,7 +90,7 @@ pub enum FetchState {
 /// One dyno, by the last step sent and the last report heard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dyno {
-    /// Where.
+    /// The node that runs the dyno.
     pub node: NodeId,
     /// The release that it runs.
     pub version: Version,
@@ -142,7 +143,7 @@ pub struct DynoChange {
 #[derive(Clone, Copy, Debug)]
 struct DynoEnd<'a> {
     cause: CrashCause,
-    /// What happened, for the app's owner.
+    /// The reason of the change, for the app's owner.
     reason: &'a str,
     /// The dyno had completed a request since its boot.
     served: bool,
@@ -261,7 +262,7 @@ impl ObservedState {
         })
     }
 
-    /// What is known of these apps, and of all nodes as far as these apps are concerned.
+    /// The observed state of these apps, and of all nodes as far as these apps are concerned.
     pub(crate) fn select_apps(&self, apps: &BTreeSet<AppName>) -> ObservedState {
         let nodes = self.nodes.iter().map(|(id, node)| {
             let releases = apps.iter().flat_map(|app| {

@@ -1,12 +1,13 @@
-//! From intent and observation to steps.
+//! Planning: from the desired and the observed state to steps.
 //!
 //! Owns which steps follow, and in which order. Must not know how a step is carried out.
 //!
-//! A plan is made on a copy of what is known of the apps that may need something. Each chosen step is noted there as
-//! issued, and the next choice is made on that. So a plan that was carried out in full leaves nothing to do.
+//! A plan is made on a copy of the observed state, of those apps that may need a step. Each chosen step is noted in the
+//! copy as issued, and the next choice is made on the changed copy. So after a plan that was carried out in full, the
+//! next plan is empty.
 //!
 //! No phase of a deploy is stored anywhere: the next step follows from the release that should serve, the release that
-//! does, and the dynos there are.
+//! serves now, and the existing dynos.
 
 mod draft;
 mod limits;

@@ -1,7 +1,7 @@
-//! What crosses machines: the reconciler's steps and routes, the nodes' reports.
+//! The messages between machines: the reconciler's steps and routes, the nodes' reports.
 //!
-//! Owns the shapes, their form on the wire and its version. Must not know why a step is chosen, how it is carried
-//! out, or which transport takes it.
+//! Owns the shapes, their form on the wire and its version. Must not know why a step is chosen, how it is carried out,
+//! or which transport takes it.
 
 mod ending;
 mod inventory;

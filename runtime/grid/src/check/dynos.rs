@@ -228,7 +228,7 @@ fn drained_in_time(findings: &mut Findings, case: &PlanCase<'_>, after: &PlanOut
     }
 }
 
-/// Where nothing is left to do or in progress, dynos that can sit on two nodes do.
+/// When no step is left and none is in progress, dynos that fit on two nodes are on two nodes.
 fn apart_at_rest(findings: &mut Findings, case: &PlanCase<'_>, after: &PlanOutcome) {
     let live: Vec<&NodeId> = after
         .observed

@@ -35,7 +35,7 @@ pub(super) fn check_step(
         }
         Step::Drain { dyno, .. } => own_end(findings, app(dyno), observed, dyno),
         Step::Stop { dyno, reason, .. } => {
-            // Its time to start, or to run, is over.
+            // The time limit for its start, or for its run, is over.
             let overdue = matches!(reason, StopReason::BootTimeout | StopReason::TimeLimit);
             if !overdue {
                 own_end(findings, app(dyno), observed, dyno);

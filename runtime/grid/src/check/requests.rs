@@ -11,7 +11,7 @@ use crate::name::DynoKey;
 /// A request, by a number that its driver gives it once.
 pub type RequestNumber = u64;
 
-/// What happened to the requests and dynos of one app so far.
+/// The history of the requests and dynos of one app.
 #[derive(Debug, Default)]
 pub struct RequestAudit {
     /// Requests that arrived and are not answered.

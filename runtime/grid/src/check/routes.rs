@@ -117,7 +117,7 @@ fn check_generation(findings: &mut Findings, observed: &ObservedState, route: &R
     }
 }
 
-/// While most nodes are silent, a dyno on a silent node stays in the route, unless the intent changed.
+/// While most nodes are silent, a dyno on a silent node stays in the route, unless the desired state changed.
 fn nothing_missing_unschedules(
     findings: &mut Findings,
     case: &PlanCase<'_>,

@@ -461,7 +461,7 @@ mod tests {
         assert!(app.attachments.reach_without(&name("db-2")).is_empty());
         assert_eq!(app.attachments.owner_of("CACHE_URL"), Some(&name("db-2")));
         assert_eq!(app.attachments.owner_of("DATABASE_URL"), None);
-        // What no release has any more is forgotten.
+        // A config var that no release has any more is forgotten.
         let pruned = Fact::ReleasesPruned {
             app: name("shop"),
             before: name("v4"),

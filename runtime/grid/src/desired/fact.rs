@@ -13,7 +13,7 @@ use crate::name::{
     Version,
 };
 
-/// Which dynos a restart is for.
+/// The dynos that a restart is for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum RestartTarget {
     /// Every dyno of the app.
@@ -22,7 +22,7 @@ pub enum RestartTarget {
     Dyno(DynoId),
 }
 
-/// One change of the intent. A fact never changes once it is in the ledger.
+/// One change of the desired state. A fact never changes once it is in the ledger.
 ///
 /// No decision depends on a point in time in a fact, since each reconciler measures time anew. A fact that divides
 /// dynos into older and newer ones does so by [`Run`], which rises over all reconcilers.
@@ -90,7 +90,7 @@ pub enum Fact {
     RestartAsked {
         /// The app.
         app: AppName,
-        /// Which of its dynos.
+        /// The dynos of the app that are restarted.
         target: RestartTarget,
         /// Dynos with a smaller run are to be replaced.
         before: Run,

@@ -29,7 +29,7 @@ impl IdleSetting {
     }
 }
 
-/// What an app's owner may set. A change takes effect at once and makes no release.
+/// The settings that an app's owner may change. A change takes effect at once and makes no release.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AppSettings {

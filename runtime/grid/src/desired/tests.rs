@@ -1,4 +1,4 @@
-//! The fold: facts in, intent out.
+//! Folding facts into the desired state.
 
 use std::sync::Arc;
 

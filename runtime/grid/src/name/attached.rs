@@ -13,7 +13,7 @@ label!(
 );
 
 label!(
-    /// What an app calls an add-on, such as `DATABASE`: its config vars begin with it.
+    /// The name under which an app uses an add-on, such as `DATABASE`: the names of its config vars begin with it.
     AttachmentName,
     AttachmentNameError,
     is_attachment_name,

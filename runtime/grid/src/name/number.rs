@@ -95,7 +95,7 @@ impl<'de> Deserialize<'de> for DynoId {
 #[serde(try_from = "u32", into = "u32")]
 pub struct Version(u32);
 
-/// What is no [`Version`].
+/// A text that is not a [`Version`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a release is named by v and a number from 1, as in v42")]
 pub struct VersionError;

@@ -1,4 +1,4 @@
-//! Knowledge: reports that come late, twice or out of order change nothing.
+//! The observed state: reports that arrive late, twice or out of order change nothing.
 
 use proptest::prelude::*;
 
@@ -378,7 +378,7 @@ proptest! {
 }
 
 proptest! {
-    /// What is no news changes nothing but when its node was heard.
+    /// A report without news only changes the time at which its node was last heard.
     #[test]
     fn what_is_no_news_changes_nothing(
         reports in prop::collection::vec(any_report(), 1..12), reconcilers in 1u64..3,

@@ -1,4 +1,4 @@
-//! A plan in progress: a copy of what is known of busy apps, and the steps chosen so far.
+//! A plan in progress: a copy of the observed state of busy apps, and the steps chosen so far.
 //!
 //! Owns the room on nodes, and which nodes count as dead. Must not know any phase of planning.
 
@@ -28,7 +28,7 @@ pub(super) struct Draft {
     pub(super) now: Time,
     /// Nodes that can be told to do something.
     pub(super) live: BTreeSet<NodeId>,
-    /// Apps that the intent does not have, although nodes have dynos or releases of them.
+    /// Apps that are not in the desired state, although nodes have dynos or releases of them.
     pub(super) strays: BTreeSet<AppName>,
     /// Whether most nodes are silent: then silence does not prove that a node is dead.
     pub(super) blind: bool,
@@ -121,7 +121,7 @@ impl Draft {
         self.steps.push(step);
     }
 
-    /// Has the next plan made at this time or earlier.
+    /// Asks for the next plan at this time or earlier.
     pub(super) fn wake_by(&mut self, at: Time) {
         if at > self.now {
             self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at)));

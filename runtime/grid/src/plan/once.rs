@@ -1,6 +1,6 @@
 //! One-off dynos: a user starts them, and they run once.
 //!
-//! Owns whether one more may start, and on which node. Must not know what it runs, or who asked for it. Plans leave
+//! Owns whether one more may start, and on which node. Must not know the program of the dyno, nor the user. Plans leave
 //! one-off dynos alone, and count their room.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,4 @@
-//! What planning yields: steps, a time to plan again, and notes for people.
+//! The result of planning: steps, a time to plan again, and notes for people.
 //!
 //! Owns the shapes. Must not know how a plan is made.
 
@@ -16,11 +16,11 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// When to plan again if nothing is heard before. `ObservedState::next_death` may be earlier.
     pub wake_at: Option<Time>,
-    /// Why the intent cannot be fulfilled now.
+    /// The reasons why the desired state cannot be reached now.
     pub notes: BTreeSet<PlanNote>,
 }
 
-/// A reason why the intent cannot be fulfilled now, for the operator.
+/// A reason why the desired state cannot be reached now, for the operator.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PlanNote {
     /// Some known nodes have not sent an inventory yet: nothing is decided for a moment.

@@ -53,7 +53,7 @@ pub fn preview_steps(
     Ok(steps)
 }
 
-/// Applies a successful report for everything that nodes were told to do for these apps. Says whether there was any.
+/// Applies a successful report for every step in progress of these apps. Returns whether there was any.
 fn apply_answers(observed: &mut ObservedState, apps: &BTreeSet<&AppName>, now: Time) -> bool {
     let nodes = observed.nodes.iter();
     let asked = nodes.flat_map(|(id, node)| {

@@ -1,4 +1,4 @@
-//! What a route says of an app besides its dynos.
+//! The settings in a route, besides its dynos.
 //!
 //! Owns the settings that follow from the app and its releases. Must not know which dynos there are.
 

@@ -1,4 +1,4 @@
-//! What planning looks at: intent and observation at one moment, and room on nodes.
+//! The input of planning: desired and observed state at one moment, and room on nodes.
 //!
 //! Owns the view that every part of planning shares. Must not choose a step.
 

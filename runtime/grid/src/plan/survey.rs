@@ -22,7 +22,7 @@ use quiet::{KnownApp, QuietApp, prove_quiet};
 pub(super) struct Survey {
     /// Apps that may need a step.
     pub(super) busy: BTreeSet<AppName>,
-    /// Apps that the intent does not have, although nodes have dynos or releases of them.
+    /// Apps that are not in the desired state, although nodes have dynos or releases of them.
     pub(super) strays: BTreeSet<AppName>,
     /// The room that skipped apps take, by node.
     pub(super) used: BTreeMap<NodeId, Room>,

@@ -1,6 +1,6 @@
 //! The shutdown of a server: every dyno is drained.
 //!
-//! Owns the steps of a shutdown. Must not know intent: after a restart the apps run as before.
+//! Owns the steps of a shutdown. Must not know the desired state: after a restart the apps run as before.
 
 use super::{Plan, STOP_RETRY};
 use crate::lifecycle::DynoState;

@@ -38,7 +38,7 @@ impl fmt::Display for ProcessExit {
     }
 }
 
-/// What kind of crash took a dyno down.
+/// The cause of a dyno's crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CrashCause {

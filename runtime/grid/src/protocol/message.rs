@@ -1,6 +1,6 @@
-//! The envelope of everything that crosses machines.
+//! The envelope of every message between machines.
 //!
-//! Owns the protocol's version and the rule for other versions. Must not know what a message says.
+//! Owns the protocol's version and the rule for other versions. Must not know the content of a message.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ pub const PROTOCOL_VERSION: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message<T> {
     version: KnownVersion,
-    /// What the message says: a `Step`, a `Report` or a `OneOff`.
+    /// The content: a `Step`, a `Report` or a `OneOff`.
     pub body: T,
 }
 

@@ -1,6 +1,6 @@
 //! A one-off dyno that a node is to start.
 //!
-//! Owns the shape of the order. Must not know who asked for the dyno, or what it runs.
+//! Owns the shape of the order. Must not know the user, nor the program of the dyno.
 
 use serde::{Deserialize, Serialize};
 

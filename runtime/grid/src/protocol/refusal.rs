@@ -62,7 +62,7 @@ pub enum RefusalSide {
     Platform,
 }
 
-/// What is known of a refusal besides its name.
+/// The properties of a refusal besides its name.
 struct RefusalEntry {
     code: &'static str,
     desc: &'static str,
@@ -163,7 +163,7 @@ impl Refusal {
         self.entry().code
     }
 
-    /// What the code means, in a few words.
+    /// The meaning of the code, in a few words.
     pub const fn desc(self) -> &'static str {
         self.entry().desc
     }

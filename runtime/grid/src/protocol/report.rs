@@ -1,4 +1,4 @@
-//! What nodes report.
+//! The reports of nodes.
 //!
 //! Owns the shapes of reports. Must not know what follows from a report.
 //!
@@ -18,14 +18,14 @@ pub enum Report {
     Node(Inventory),
     /// The node lives.
     Heartbeat {
-        /// Which node.
+        /// The node that reports.
         node: NodeId,
         /// See [`Inventory::incarnation`].
         incarnation: u64,
     },
     /// The answer to `Step::Fetch`.
     Fetched {
-        /// Which node.
+        /// The node that reports.
         node: NodeId,
         /// The app.
         app: AppName,
@@ -36,34 +36,34 @@ pub enum Report {
     },
     /// The dyno is ready for requests, or its process runs.
     Up {
-        /// Which node.
+        /// The node that reports.
         node: NodeId,
         /// The dyno.
         dyno: DynoKey,
     },
     /// The dyno gave its memory back. The next request wakes it.
     Idle {
-        /// Which node.
+        /// The node that reports.
         node: NodeId,
         /// The dyno.
         dyno: DynoKey,
     },
     /// The dyno was idle, and is awake again.
     Woke {
-        /// Which node.
+        /// The node that reports.
         node: NodeId,
         /// The dyno.
         dyno: DynoKey,
     },
     /// The dyno ended without being asked to. The node has nothing left of it.
     Crashed {
-        /// Which node.
+        /// The node that reports.
         node: NodeId,
         /// The dyno.
         dyno: DynoKey,
-        /// What happened, for the app's owner.
+        /// The reason of the crash, for the app's owner.
         reason: String,
-        /// What kind of crash it was.
+        /// The kind of the crash.
         cause: CrashCause,
         /// Whether the dyno had completed a request since its boot.
         served: bool,
@@ -74,7 +74,7 @@ pub enum Report {
     },
     /// A dyno that runs once ended by itself. The node has nothing left of it.
     Exited {
-        /// Which node.
+        /// The node that reports.
         node: NodeId,
         /// The dyno.
         dyno: DynoKey,
@@ -83,7 +83,7 @@ pub enum Report {
     },
     /// The dyno ended after a `Drain` or a `Stop`. The node has nothing left of it.
     Down {
-        /// Which node.
+        /// The node that reports.
         node: NodeId,
         /// The dyno.
         dyno: DynoKey,

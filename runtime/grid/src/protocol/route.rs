@@ -1,4 +1,4 @@
-//! What the routers know of an app.
+//! The route of an app, as routers get it.
 //!
 //! Owns the shape of a route. Must not know how a router uses it.
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::Refusal;
 use crate::name::{AppName, DynoKey, Generation, Hostname, Version};
 
-/// What every router knows of one app.
+/// The data that every router has about one app.
 ///
 /// Leaving a route does not stop a dyno: the routers only stop handing it requests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,11 +31,11 @@ pub struct Route {
     /// After this time without a request a dyno gives its memory back; none: never.
     #[serde(default)]
     pub idle_after: Option<Duration>,
-    /// What the routers do with the app's requests.
+    /// The handling of the app's requests.
     pub target: RouteTarget,
 }
 
-/// What the routers do with an app's requests.
+/// The handling of an app's requests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "value", rename_all = "snake_case")]
 pub enum RouteTarget {
@@ -47,7 +47,7 @@ pub enum RouteTarget {
     Refuse(Refusal),
 }
 
-/// What the route does, such as `send requests to v4 (2 dynos)`.
+/// A short text for people, such as `send requests to v4 (2 dynos)`.
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let version = |f: &mut fmt::Formatter<'_>| match self.version {

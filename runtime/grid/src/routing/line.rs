@@ -43,7 +43,7 @@ pub struct Line<D, W> {
     next_ticket: Ticket,
 }
 
-/// What the line does with requests while no dyno is free.
+/// The handling of requests while no dyno is free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Serving,
@@ -61,7 +61,7 @@ struct QueuedRequest<W> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(u64);
 
-/// Which route of an app was in force. Equal epochs mean that the route has not changed in between.
+/// Identifies the route of an app at one moment. Equal epochs mean that the route has not changed in between.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RouteEpoch(u64);
 
@@ -74,7 +74,7 @@ pub struct Claim<D> {
     pub epoch: RouteEpoch,
 }
 
-/// What becomes of a request that has just arrived.
+/// The outcome for a request that has just arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival<D> {
     /// The request gets this dyno.
@@ -90,7 +90,7 @@ pub enum Arrival<D> {
     Refused(Refusal),
 }
 
-/// What becomes of a dyno that has finished a request.
+/// The outcome for a dyno that has finished a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handover<D, W> {
     /// The dyno is for the request that has waited longest. If that request is gone by now, release the claim again.
@@ -124,7 +124,7 @@ pub struct FirstByteDue {
     pub timeout: Duration,
 }
 
-/// What a change of the route asks the driver to do.
+/// The actions that a change of the route requires of the driver.
 #[derive(Debug)]
 pub struct RouteSwap<D, W> {
     /// Requests that get a dyno, in order of arrival. If one of them is gone by now, release its claim again.
@@ -188,8 +188,9 @@ impl<D, W> Line<D, W> {
         }
     }
 
-    /// A request arrives. It gets the free dyno that was used last, or a sleeping one if no other is free; else it
-    /// waits. `waiter` is called only then, so that a free dyno costs no allocation.
+    /// Admits a request. The request gets the free dyno that was used last, or a sleeping dyno if no other is free;
+    /// otherwise the request waits. `waiter` is only called for a request that waits, so that a free dyno costs no
+    /// allocation.
     pub fn admit_request(&mut self, arrived: Time, waiter: impl FnOnce() -> W) -> Arrival<D> {
         if let Err(refusal) = self.check_admission() {
             return Arrival::Refused(refusal);
@@ -349,7 +350,7 @@ impl<D, W> Line<D, W> {
         }
     }
 
-    /// The sweeper passes. Says whether a dyno has been free long enough to be put to sleep.
+    /// Counts a pass of the router's sweeper. Returns whether a dyno has been free long enough to be put to sleep.
     pub fn count_sweep(&mut self) -> bool {
         self.free.count_pass();
         self.idle_passes.is_some_and(|n| self.free.has_tired(n))

@@ -11,15 +11,15 @@ use grid::protocol::{
     CrashCause, Heartbeats, Inventory, InventoryDyno, OneOff, ProcessExit, Report, Step,
 };
 
-/// What the dynos of one slug do.
+/// The behaviour of the dynos of one slug.
 #[derive(Clone, Debug)]
 pub(crate) struct Behaviour {
     pub(crate) boot: Boot,
     /// Whether the slug can be had.
     pub(crate) fetches: bool,
-    /// What a dyno needs to finish its work.
+    /// The time that a dyno needs to finish its work.
     pub(crate) drain: Duration,
-    /// What its release process does, if it has one.
+    /// The end of its release process, if it has one.
     pub(crate) release: Ending,
 }
 
@@ -28,17 +28,17 @@ pub(crate) struct Behaviour {
 pub(crate) enum Ending {
     /// After this time, with this exit code.
     Code(Duration, u8),
-    /// Not by itself.
+    /// Only ends when it is stopped.
     Never,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) enum Boot {
-    /// It comes up after this time.
+    /// Comes up after this time.
     Up(Duration),
-    /// It crashes after this time.
+    /// Crashes after this time.
     Crash(Duration),
-    /// It never says anything.
+    /// Never reports anything.
     Never,
 }
 
@@ -64,7 +64,7 @@ pub(crate) struct SimDyno {
     draining: bool,
     /// The router has its handle.
     handle_out: bool,
-    /// It drains, and has nothing left to do but the request that it may have.
+    /// Drains: only the request that it may have is left.
     drained: bool,
     memory_bytes: u64,
     behaviour: Behaviour,
@@ -93,7 +93,7 @@ struct Fetched {
     memory_bytes: BTreeMap<String, u64>,
 }
 
-/// What comes of a step, after some time.
+/// The delayed result of a step.
 pub(crate) enum Later {
     Say(Report),
     Booted(DynoKey),
@@ -101,7 +101,7 @@ pub(crate) enum Later {
     Exited(DynoKey, u8),
 }
 
-/// What a fetch takes.
+/// The duration of a fetch.
 const FETCH: Duration = Duration::from_millis(50);
 
 impl SimNode {

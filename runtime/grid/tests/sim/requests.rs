@@ -110,7 +110,7 @@ impl SimRouter {
 }
 
 impl World {
-    /// Has `count` requests arrive, one `every` so often.
+    /// Sends `count` requests, one each time `every` has passed.
     pub(crate) fn send_requests(
         &mut self,
         app: &AppName,

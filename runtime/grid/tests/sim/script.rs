@@ -44,7 +44,7 @@ use crate::rng::Rng;
 use crate::world::{Faults, World};
 
 const MIB: u64 = 1024 * 1024;
-/// What a guest takes for a request if its script does not say.
+/// The time that a guest takes for a request, if its script does not give a time.
 const SERVICE: Duration = Duration::from_millis(10);
 
 /// Runs a script to its end, or to what went wrong.
@@ -185,7 +185,7 @@ fn app_created(world: &mut World, app: &str) -> Result<(), String> {
     })
 }
 
-/// A dyno does something by itself. One that is not there does nothing.
+/// Makes a dyno act by itself. Does nothing if the dyno does not exist.
 fn happen(world: &mut World, verb: &str, app: &AppName, dyno: &DynoId) -> Result<(), String> {
     let Some((id, key)) = world.find(app, dyno) else {
         return Ok(());
@@ -194,7 +194,7 @@ fn happen(world: &mut World, verb: &str, app: &AppName, dyno: &DynoId) -> Result
         return Ok(());
     };
     let report = match verb {
-        // What is not up yet has no request to crash in.
+        // A dyno that is not up yet has no request in which it could crash.
         "crash" if node.dynos.get(&key).is_some_and(|dyno| dyno.up) => {
             node.crash(&key, CrashCause::Trap, "unreachable executed")
         }
@@ -226,7 +226,7 @@ fn request(world: &mut World, app: &AppName, words: &[&str]) -> Result<(), Strin
     world.send_requests(app, kind, number(words, "count", 1)?, every)
 }
 
-/// What runs once comes to its end. One that is not there does nothing.
+/// Ends a one-off dyno or a release process. Does nothing if the dyno does not exist.
 fn exit(world: &mut World, app: &AppName, dyno: &DynoId, words: &[&str]) -> Result<(), String> {
     let code = u8::try_from(number(words, "code", 0)?).map_err(|e| e.to_string())?;
     let Some((id, key)) = world.find(app, dyno) else {

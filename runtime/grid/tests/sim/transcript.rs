@@ -1,4 +1,4 @@
-//! What happened, as text.
+//! The history of a run, as text.
 //!
 //! Owns the format of golden files. Must not know who writes a line.
 

@@ -27,7 +27,7 @@ pub(crate) enum Happening {
     Request(RequestEvent),
 }
 
-/// What may go wrong with a report, in per cent, and how late it may be.
+/// The faults of reports: probabilities in per cent, and the longest delay in milliseconds.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Faults {
     pub(crate) loss_percent: u64,
@@ -196,7 +196,7 @@ impl World {
         Ok(())
     }
 
-    /// The next thing happens. Says whether the reconciler hears of it.
+    /// Makes the next event happen. Returns whether the reconciler learns of it.
     fn happen(&mut self) -> Result<bool, String> {
         let Some((_, happening)) = self.queue.pop_first() else {
             return Ok(false);
@@ -396,7 +396,7 @@ impl World {
         })
     }
 
-    /// What is left of apps that are gone, and should not be.
+    /// The leftovers of destroyed apps, which should not exist.
     fn remains(&self) -> Option<String> {
         let gone = |app: &AppName| !self.desired.apps.contains_key(app);
         if let Some(app) = self.routes.keys().find(|app| gone(app)) {
@@ -417,7 +417,8 @@ impl World {
         left.map(|(app, version)| format!("{app} {version} is not forgotten"))
     }
 
-    /// What is wrong when nothing has gone wrong for a while: what should run does, and nothing else.
+    /// The differences from the desired state, after a time without faults: everything that should run runs, and
+    /// nothing else.
     pub(crate) fn unrest(&mut self) -> Option<String> {
         if let Some(what) = self.unanswered_request().or_else(|| self.remains()) {
             return Some(what);
@@ -441,7 +442,7 @@ impl World {
                     return Some(format!("{} has no {id}", app.name));
                 }
             }
-            // What drains still has its time.
+            // A draining dyno still has time left.
             let mut dynos = self.observed.dynos_of(&app.name);
             if dynos.any(|(_, dyno)| dyno.deadline.is_some_and(|at| at > self.now)) {
                 continue;

@@ -1,4 +1,4 @@
-//! What runs once: plans that start too early, too much or twice, or end what nobody asked to end.
+//! Release processes and one-off dynos: plans that start too early, too many or twice, or end a run without a request.
 
 use super::*;
 use crate::plan::place_one_off;

@@ -231,8 +231,8 @@ fn may_sleep(draft: &Draft, app: &App, release: &Release, process: &ProcessType)
         && !crashes.any(|slot| slot.app == app.name)
 }
 
-/// Where no node has room, a replacement can only start in the room of the dyno that it replaces. One dyno at a time
-/// makes room, as long as another dyno of its type goes on serving.
+/// If no node has room, a replacement can only start in the room of the dyno that it replaces. One dyno at a time makes
+/// room, as long as another dyno of its process type goes on serving.
 fn make_room(draft: &mut Draft, app: &App, release: &Release, id: &DynoId, homes: &Homes) {
     let starting = draft
         .observed

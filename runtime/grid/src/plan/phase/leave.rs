@@ -1,4 +1,4 @@
-//! Dynos and releases of apps that the intent does not have.
+//! Dynos and releases of apps that are not in the desired state.
 //!
 //! Owns the end of a destroyed app; an unknown app is left alone. Must not know why an app was destroyed.
 
@@ -47,7 +47,7 @@ fn end_dynos(draft: &mut Draft, app: &AppName) {
     }
 }
 
-/// Has nodes forget the releases of the app that have no dyno left there.
+/// Makes nodes forget the releases of the app that have no dyno left on them.
 fn forget_releases(draft: &mut Draft, app: &AppName) {
     let dynos = draft.observed.dynos_of(app);
     let used: BTreeSet<(&NodeId, Version)> =

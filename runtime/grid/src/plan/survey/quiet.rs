@@ -25,7 +25,7 @@ pub(super) struct KnownApp<'a> {
     pub(super) route: Option<&'a Route>,
 }
 
-/// What still matters of an app that needs no step.
+/// The results of the survey for an app that needs no step.
 #[derive(Default)]
 pub(super) struct QuietApp {
     /// When the app has to be looked at again if nothing is heard.

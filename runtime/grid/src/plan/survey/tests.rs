@@ -1,4 +1,4 @@
-//! What is planned, and what is passed over: work is counted, not time.
+//! The survey: which apps are planned and which are skipped, by counts of work instead of time.
 
 use std::time::Duration;
 
