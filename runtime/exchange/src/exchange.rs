@@ -62,7 +62,7 @@ pub enum ResponsePiece {
     Broken(Refusal),
 }
 
-/// What the driver of a call has to act on.
+/// The orders for the driver of a call.
 #[derive(Clone, Copy, Debug)]
 pub struct CallOrders {
     /// End the guest now.

@@ -14,8 +14,8 @@ pub const RESPONSE_BUFFER: usize = 1024 * 1024;
 /// Memory for all buffered responses of a router together (bytes). When slow readers hold so much, guests wait for
 /// their own clients to read, with [`RESPONSE_BUFFER_FREE`] between them.
 pub const RESPONSE_BUFFERS_MAX: usize = 256 * 1024 * 1024;
-/// What each response may buffer in any case (bytes). It does not count among [`RESPONSE_BUFFERS_MAX`]: the number of
-/// responses is bounded by the number of connections and streams.
+/// Memory that each response may use for its buffer in any case (bytes). It does not count towards
+/// [`RESPONSE_BUFFERS_MAX`]: the number of responses is bounded by the number of connections and streams.
 pub const RESPONSE_BUFFER_FREE: usize = 16 * 1024;
 /// Disk space for one response whose client reads more slowly than its guest writes (bytes): the dyno is free when the
 /// guest has finished. More than nearly every response has, and little for one that never ends.

@@ -23,7 +23,7 @@ pub struct MemoryBudget {
     /// Bytes of each message that are not counted.
     free_bytes: usize,
     max_bytes: usize,
-    /// Where responses go that find no room.
+    /// Files on disk, for the parts of responses that find no room in memory.
     spill: Option<SpillSpace>,
 }
 

@@ -50,7 +50,7 @@ impl Reply {
         }
     }
 
-    /// Has interim responses sent to the client. Without a sink they are dropped.
+    /// Sends interim responses to the client through `sink`. Without a sink they are dropped.
     pub fn with_interim_sink(mut self, sink: Arc<dyn InterimSink>) -> Reply {
         self.interim_sink = Some(sink);
         self

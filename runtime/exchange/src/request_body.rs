@@ -21,7 +21,7 @@ use crate::limits::SILENCE_TIMEOUT;
 /// A request body: in memory if it is small and the router has room for it, else streamed from the client.
 #[derive(Debug)]
 pub struct RequestBody {
-    /// What was read before the dyno was taken.
+    /// Bytes that the router read before it took the dyno.
     first: Option<Bytes>,
     trailers: Option<Box<HeaderMap>>,
     rest: Option<Box<ClientBodyStream>>,

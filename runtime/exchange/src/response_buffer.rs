@@ -23,7 +23,7 @@ pub(crate) struct ResponseBuffer {
     buffered: usize,
     /// Memory that these bytes take.
     share: MemoryShare,
-    /// What follows `front`, once memory has had no room.
+    /// The pieces after `front`, once memory has had no room.
     overflow: Option<Box<Overflow>>,
 }
 
@@ -45,7 +45,7 @@ struct Overflow {
     has_failed: bool,
 }
 
-/// What comes next out of a buffer.
+/// The next output of a buffer.
 #[derive(Debug)]
 pub(crate) enum NextPiece {
     Data(Bytes),
@@ -268,7 +268,7 @@ impl Overflow {
         !self.is_writing && !self.has_failed && after <= SPILL_MAX_BYTES && has_room
     }
 
-    /// What has to happen before `back` comes out: a read, or waiting for a job. `None`: nothing.
+    /// The work that is needed before `back` comes out: a read, or waiting for a job. `None`: no work.
     fn begin_read(&mut self) -> Option<NextPiece> {
         if self.is_reading {
             return Some(NextPiece::Wait);

@@ -1,6 +1,6 @@
-//! What a node runs with: settings as the operator gives them, checked once, before anything starts.
+//! The configuration of a node: the operator's settings, checked once, before anything starts.
 //!
-//! Owns the forms and the defaults. Must not know the command line, the environment, or what a setting brings about.
+//! Owns the forms and the defaults. Must not know the command line, the environment, or the effect of a setting.
 
 mod file;
 mod local;
@@ -24,7 +24,7 @@ pub use values::{HourlyPrice, HourlyPriceError, TimeOrOff, TimeOrOffError};
 pub(crate) use local::{LocalConfig, open_loopback};
 pub(crate) use server::ServerConfig;
 
-/// Where a node accepts connections.
+/// The socket on which a node accepts connections.
 #[derive(Debug)]
 pub enum ListenOn {
     /// At this address; port 0 takes a free one.
@@ -60,19 +60,20 @@ pub(crate) enum NodeKind {
 }
 
 impl NodeConfig {
-    /// Has the router accept connections on a socket that a parent process has passed on.
+    /// Makes the router accept connections on a socket that a parent process has passed on.
     pub fn listen_on(&mut self, socket: std::net::TcpListener) {
         self.listen = ListenOn::Socket(socket);
     }
 
-    /// Has the API accept connections on a socket that a parent process has passed on. A node without an API drops it.
+    /// Makes the API accept connections on a socket that a parent process has passed on. A node without an API drops
+    /// it.
     pub fn listen_for_api_on(&mut self, socket: std::net::TcpListener) {
         if let NodeKind::Server(server) = &mut self.kind {
             server.api = ListenOn::Socket(socket);
         }
     }
 
-    /// The address where apps are to answer, unless a socket was passed on.
+    /// The address on which the router listens for requests to apps, unless a socket was passed on.
     pub fn listen_address(&self) -> Option<SocketAddr> {
         self.listen.address()
     }
@@ -92,7 +93,7 @@ impl NodeConfig {
         self.server().map(|server| server.data_folder.as_path())
     }
 
-    /// Where a server keeps the apps' logs, if that is not the data folder.
+    /// The folder in which a server keeps the apps' logs, if it is not the data folder.
     pub fn log_folder(&self) -> Option<&Path> {
         self.server()?.log_folder.as_deref()
     }
@@ -106,7 +107,7 @@ impl NodeConfig {
             .collect()
     }
 
-    /// What the node has to finish when it is drained.
+    /// The time limits for finishing work when the node is drained.
     pub fn drain_grace(&self) -> DrainGrace {
         match &self.kind {
             NodeKind::Local(_) => local::DRAIN_GRACE,

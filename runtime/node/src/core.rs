@@ -1,7 +1,7 @@
 //! The core of a node: reconciler, dynos and router, connected.
 //!
-//! The only part that names control, dyno and router together. Steps that the reconciler plans are carried out by
-//! [`StepExecutor`]; what the dynos report goes back. Must not decide anything.
+//! The only part that names control, dyno and router together. [`StepExecutor`] carries out the reconciler's steps; the
+//! reports of dynos go back to the reconciler. Must not decide anything.
 //!
 //! | task | ends |
 //! |---|---|
@@ -60,7 +60,7 @@ const NODE_MEMORY_BYTES: u64 = 1 << 46;
 /// how many are awake.
 const NODE_DYNOS_MAX: u32 = 200_000;
 
-/// What the core needs; it differs between a developer's machine and a server.
+/// The configuration of a node's core; it differs between a developer's machine and a server.
 pub(crate) struct CoreConfig {
     /// Holds what users asked for.
     pub(crate) ledger: Arc<dyn Ledger>,
@@ -92,7 +92,7 @@ pub(crate) struct NodeCore {
 }
 
 impl NodeCore {
-    /// Starts all of it. Nothing listens yet.
+    /// Starts all parts. Nothing listens yet.
     pub(crate) async fn start(config: CoreConfig, logs: &LogQueue) -> Result<NodeCore, SpawnError> {
         let id: NodeId = NODE_NAME.parse().expect("a valid name");
         let options = ReconcilerOptions {
@@ -140,7 +140,7 @@ impl NodeCore {
         })
     }
 
-    /// Has requests of an app wait until its first release is published.
+    /// Makes requests of an app wait until its first release is published.
     pub(crate) fn await_release(&self, app: &AppName, hostnames: Vec<Hostname>) {
         let route = Route {
             app: app.clone(),

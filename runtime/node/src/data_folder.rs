@@ -116,7 +116,7 @@ impl DataFolder {
         self.root.join("dynos")
     }
 
-    /// Where files without names are made.
+    /// The folder in which files without names are created.
     pub(crate) fn nameless_files(&self) -> &Path {
         &self.root
     }

@@ -14,7 +14,7 @@ use tokio::task::JoinError;
 use crate::data_folder::DataFolderError;
 use crate::observer::ObserverError;
 
-/// What a socket is for.
+/// The purpose of a listening socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SocketPurpose {
     /// Apps answer there.
@@ -38,9 +38,9 @@ pub enum SpawnError {
     /// A socket cannot be opened.
     #[error("cannot listen on {address}")]
     Listen {
-        /// What it is for.
+        /// The purpose of the socket.
         purpose: SocketPurpose,
-        /// Its address.
+        /// The address of the socket.
         address: SocketAddr,
         /// Why not.
         #[source]

@@ -13,7 +13,7 @@ use crate::running_node::RunningNode;
 /// The name of the developer in the log.
 const ACTOR: &str = "local";
 
-/// What a release is made of.
+/// The content of a release.
 #[derive(Clone, Debug)]
 pub struct LocalDeploy {
     /// The slug, in the node's store.

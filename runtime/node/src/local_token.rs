@@ -39,9 +39,9 @@ const FILE_MODE: u32 = 0o600;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LocalTokenRequest {
-    /// What it is for; shown in lists and logs.
+    /// The purpose of the token; shown in lists and logs.
     pub name: String,
-    /// What it may do.
+    /// The role of the token.
     pub role: Role,
     /// The only app that it is good for; none: all apps.
     pub app: Option<AppName>,
@@ -51,15 +51,15 @@ pub struct LocalTokenRequest {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LocalToken {
-    /// Its id, which revokes it.
+    /// The id of the token. It is used to revoke the token.
     pub id: String,
-    /// What it is for.
+    /// The purpose of the token.
     pub name: String,
     role: Role,
     app: Option<AppName>,
     created_at: String,
     created_by: String,
-    /// Its secret, which is kept nowhere.
+    /// The secret, which is stored nowhere.
     pub token: String,
 }
 

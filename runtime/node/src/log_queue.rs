@@ -19,8 +19,8 @@ use parking_lot::Mutex;
 
 use crate::observer::{NodeEvent, SharedObserver};
 
-/// How long the thread lets lines gather, so that senders need not wake it for each line. Not longer: with 5 ms an idle
-/// machine slept deeper, and a boot took a third longer.
+/// The time for which the thread collects lines, so that senders need not wake it for each line. Measured: with 5 ms an
+/// idle machine entered a deeper sleep state, and a boot took a third longer.
 const BATCH_PAUSE: Duration = Duration::from_millis(2);
 
 /// Most lines that the thread takes before it reports dropped lines and flushes.
@@ -32,11 +32,11 @@ const QUEUE_LEN_MAX: usize = 10_000;
 /// A line of an app's log.
 #[derive(Debug)]
 pub struct NodeLogLine {
-    /// When it was written.
+    /// The time at which the line was written.
     pub at: SystemTime,
     /// The app; none: a request for a hostname that no app has.
     pub app: Option<AppName>,
-    /// Who wrote it.
+    /// The source of the line.
     pub source: AppLogSource,
     /// The text, without a line's end.
     pub text: String,
@@ -47,17 +47,17 @@ pub trait NodeLogWriter: Send + 'static {
     /// Takes a line. It may wait in a buffer until [`flush`](NodeLogWriter::flush).
     fn write_line(&mut self, line: NodeLogLine);
 
-    /// Writes out what is buffered; called after each batch of lines.
+    /// Writes out the buffered lines. Called after each batch of lines.
     ///
     /// # Errors
-    /// What could not be written.
+    /// The write error.
     fn flush(&mut self) -> io::Result<()>;
 }
 
 /// Numbers of dropped lines, by app.
 type DroppedLines = Arc<Mutex<BTreeMap<Option<AppName>, u64>>>;
 
-/// Where lines go in. Clones lead to the same queue.
+/// The sending end of the queue. Clones lead to the same queue.
 #[derive(Clone)]
 pub(crate) struct LogQueue {
     entries: SyncSender<QueueEntry>,
@@ -70,7 +70,7 @@ enum QueueEntry {
     End,
 }
 
-/// The thread behind a queue. It ends by itself when the last [`LogQueue`] is gone.
+/// The thread behind a queue. The thread ends by itself when the last [`LogQueue`] is gone.
 pub(crate) struct LogThread {
     entries: SyncSender<QueueEntry>,
     thread: JoinHandle<()>,

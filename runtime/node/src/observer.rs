@@ -1,4 +1,4 @@
-//! What a node tells whoever runs it: events that an operator should know of.
+//! Events of a node that an operator should know of.
 //!
 //! Must not know how they are shown.
 
@@ -19,9 +19,9 @@ use crate::server::LocalTokenSocketError;
 pub enum NodeEvent {
     /// The sockets are open. Requests are accepted once the start is complete.
     Listening {
-        /// Where apps answer.
+        /// The address of apps.
         apps: SocketAddr,
-        /// Where the API answers, if there is one.
+        /// The address of the API, if the node has an API.
         api: Option<SocketAddr>,
     },
     /// The disk is full: log lines are kept in memory only.

@@ -24,9 +24,9 @@ use crate::error::SpawnError;
 /// The app of a file that belongs to no app.
 const FILE_APP_NAME: &str = "app";
 
-/// A program, and what it is given.
+/// A program, and its input.
 pub struct ProgramConfig {
-    /// Where the program's files come from.
+    /// The source of the program's files.
     pub files: ProgramFiles,
     /// Arguments of a file; for a slug, they are part of its command.
     pub args: Vec<String>,
@@ -34,11 +34,11 @@ pub struct ProgramConfig {
     pub config: BTreeMap<String, String>,
     /// Variables over the config vars.
     pub env: BTreeMap<String, String>,
-    /// What it may connect to beside public addresses and loopback.
+    /// Destinations that the program may connect to, besides public addresses and loopback.
     pub egress_allow: Vec<EgressOpening>,
     /// Folders of this machine that it may read and write.
     pub folders: Vec<MountedFolder>,
-    /// What it reads and where it prints.
+    /// The program's standard streams.
     pub pipes: ProgramPipes,
     /// Takes the platform's lines about the program, such as a connection that was refused.
     pub on_platform_line: Arc<dyn Fn(&str) + Send + Sync>,
@@ -50,9 +50,9 @@ pub struct ProgramConfig {
     pub compile_command: Vec<OsString>,
 }
 
-/// Where a program's files come from.
+/// The source of a program's files.
 pub enum ProgramFiles {
-    /// A component or core module that belongs to no app. It gets the variables that are given, and none of the platform's.
+    /// A component or core module that belongs to no app. It gets only the given variables, and none of the platform's.
     File(PathBuf),
     /// A slug in a store.
     Slug {
@@ -64,18 +64,18 @@ pub enum ProgramFiles {
         id: SlugId,
         /// The slug's process types.
         processes: BTreeMap<ProcessType, ProcessSpec>,
-        /// Which program of the slug.
+        /// The command of the slug that is run.
         command: OneOffCommand,
     },
 }
 
 /// The standard streams of a program.
 pub struct ProgramPipes {
-    /// What it reads.
+    /// The source of the program's input.
     pub stdin: Box<dyn AsyncRead + Send + Unpin>,
-    /// Where its output goes.
+    /// The receiver of the program's output.
     pub stdout: Box<dyn AsyncWrite + Send + Unpin>,
-    /// Where its errors go.
+    /// The receiver of the program's error output.
     pub stderr: Box<dyn AsyncWrite + Send + Unpin>,
 }
 

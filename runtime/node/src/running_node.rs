@@ -62,12 +62,12 @@ impl RunningNode {
         }
     }
 
-    /// Where apps answer.
+    /// The address on which the router accepts requests to apps.
     pub fn app_address(&self) -> SocketAddr {
         self.app_address
     }
 
-    /// Where the API answers, if there is one.
+    /// The address of the API, if the node has an API.
     pub fn api_address(&self) -> Option<SocketAddr> {
         self.server.as_ref().map(|server| server.api_address)
     }
@@ -106,7 +106,7 @@ impl RunningNode {
     }
 }
 
-/// What both kinds of nodes start with.
+/// The parts with which both kinds of nodes start.
 struct CommonParts {
     listen: ListenOn,
     egress_allow: Arc<[dyno::EgressOpening]>,
@@ -181,7 +181,7 @@ async fn spawn_server(
             _data: Some(data),
         }),
         Err(error) => {
-            // What was logged so far is written before the caller ends the process.
+            // Lines that were logged so far are written before the caller ends the process.
             let _ = tokio::task::spawn_blocking(move || log_thread.finish()).await;
             Err(error)
         }

@@ -1,6 +1,6 @@
-//! What a server has beyond a node of one app: stores that outlive it, the API, tokens, add-ons, and upkeep.
+//! The parts of a server that a node of one app does not have: persistent stores, the API, tokens, add-ons, and upkeep.
 //!
-//! Owns the order in which these start and end. Must not know the routes of the API.
+//! Owns the order in which these parts start and end. Must not know the routes of the API.
 //!
 //! | task | ends |
 //! |---|---|
@@ -40,7 +40,7 @@ pub use local_token_socket::LocalTokenSocketError;
 /// How long a starting server waits for the apps that served before, until it calls itself ready without them.
 const READY_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// What outlives a run of the server.
+/// The stores that outlive a run of the server.
 pub(crate) struct ServerStores {
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) usage: UsageRecorder,
@@ -77,7 +77,7 @@ pub(crate) fn open_logs(
     }
 }
 
-/// What the server's part of a node is started with.
+/// The parameters with which the server's part of a node is started.
 pub(crate) struct ServerStartParts<'a> {
     pub(crate) config: &'a ServerConfig,
     pub(crate) data: &'a DataFolder,
@@ -159,7 +159,7 @@ impl RunningServer {
         })
     }
 
-    /// Has `/readyz` refuse, and ends what no request needs.
+    /// Makes `/readyz` answer that the server is not ready, and ends the tasks that no request needs.
     pub(crate) async fn begin_drain(&mut self) {
         // Before `ready` changes: the readiness task would set it again.
         self.tasks.shutdown().await;
@@ -181,7 +181,7 @@ pub(crate) struct Readiness {
 }
 
 impl Readiness {
-    /// Has requests wait for the apps that served before. To be called before the router accepts connections.
+    /// Makes requests for the apps that served before wait. Must be called before the router accepts connections.
     pub(crate) fn await_known_apps(core: &NodeCore) -> Readiness {
         let (sender, receiver) = watch::channel(false);
         let mut tasks = JoinSet::new();
@@ -195,7 +195,7 @@ impl Readiness {
     }
 }
 
-/// Has requests wait for the apps that served before; returns these apps.
+/// Makes requests for the apps that served before wait. Returns these apps.
 fn await_serving_apps(core: &NodeCore) -> Vec<AppName> {
     let view = core.control.view();
     let apps = view.desired.apps.values();

@@ -1,6 +1,6 @@
-//! Tells the service manager, such as systemd, how far a node is: the protocol of `sd_notify(3)`.
+//! Reports the state of a node to the service manager, such as systemd, by the protocol of `sd_notify(3)`.
 //!
-//! Owns the messages. A manager that does not listen is no reason to stop.
+//! Owns the messages. A service manager that does not listen is no reason to stop.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -21,12 +21,12 @@ impl ServiceManager {
         ServiceManager { socket }
     }
 
-    /// Says that requests are accepted from now on.
+    /// Reports that requests are accepted from now on.
     pub fn notify_ready(&self) {
         self.notify("READY=1\nSTATUS=Serving");
     }
 
-    /// Says that no new requests are accepted, and the last ones are being finished.
+    /// Reports that no new requests are accepted, and that the last requests are being finished.
     pub fn notify_stopping(&self) {
         self.notify("STOPPING=1\nSTATUS=Finishing requests");
     }

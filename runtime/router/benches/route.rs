@@ -1,7 +1,7 @@
-//! What the router costs by itself: dynos are functions, connections are pipes in memory.
+//! The cost of the router alone: dynos are functions, connections are pipes in memory.
 //!
-//! A figure includes reading the request, finding the app, the handover, the response and the counters, and the client's
-//! side. It includes no socket and no guest, and a log line only where the log line is measured.
+//! A figure includes reading the request, finding the app, the handover, the response, the counters, and the client's
+//! side. It includes no socket and no guest. Only the figures of the log line include a log line.
 
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 

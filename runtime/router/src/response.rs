@@ -1,4 +1,4 @@
-//! What a client gets: an app's response, an error page, or a tunnel.
+//! The response that a client gets: an app's response, an error page, or a tunnel.
 //!
 //! Owns the response body that the HTTP layer polls. Must not know how a dyno was chosen.
 

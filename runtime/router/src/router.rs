@@ -34,7 +34,7 @@ pub struct Router<D: DynoHandle> {
 /// Settings of a router.
 #[derive(Clone, Debug, Default)]
 pub struct RouterConfig {
-    /// Which hosts lead to apps.
+    /// The mapping of hosts to apps.
     pub hosts: Hosts,
     /// The limits that an operator may set.
     pub limits: RouterLimits,

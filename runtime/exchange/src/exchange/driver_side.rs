@@ -12,7 +12,7 @@ use crate::limits::SPILL_AFTER;
 use crate::reader_rate::ReaderVerdict;
 
 impl Exchange {
-    /// What the driver has to do now. The driver is woken when that changes.
+    /// The current orders for the driver. The driver is woken when they change.
     pub fn orders(self: &Arc<Self>, cx: &Context<'_>) -> CallOrders {
         let mut state = self.lock();
         register_waker(&mut state.driver, cx);

@@ -1,4 +1,4 @@
-//! The request headers that tell an app about its client: who asked, by which protocol, and how long the request waited.
+//! The request headers that tell an app about its client: its address and protocol, and how long the request waited.
 //!
 //! Owns these headers, and the removal of a client's own copies. Must not know connections or queues.
 

@@ -24,7 +24,7 @@ pub enum SettingsFileError {
     /// The file is too large.
     #[error("it has {bytes} bytes, and settings have {FILE_BYTES_MAX} at most")]
     TooLarge {
-        /// Its size.
+        /// The size of the file, in bytes.
         bytes: u64,
     },
     /// The file is in another encoding.
@@ -35,7 +35,7 @@ pub enum SettingsFileError {
     Syntax {
         /// The first line that is wrong, counted from 1.
         line: usize,
-        /// What is wrong, without the text of the line.
+        /// The error, without the text of the line.
         message: String,
     },
     /// A value of a setting cannot be read.
@@ -43,9 +43,9 @@ pub enum SettingsFileError {
     Value {
         /// The setting.
         name: &'static str,
-        /// Its value in the file.
+        /// The value in the file.
         text: String,
-        /// What is wrong, and what to write.
+        /// The error, and the values that are allowed.
         reason: String,
     },
 }

@@ -28,9 +28,9 @@ const LOOPBACK: [(IpAddr, u8); 2] = [
 pub struct LocalSettings {
     /// The app; it answers on every hostname.
     pub app: AppName,
-    /// Where it answers.
+    /// The address on which the app is served.
     pub listen: SocketAddr,
-    /// What apps may connect to beside public addresses and loopback.
+    /// Destinations that apps may connect to, besides public addresses and loopback.
     pub egress_allow: Vec<EgressOpening>,
     /// The slugs that are deployed.
     pub slugs: Arc<Store>,

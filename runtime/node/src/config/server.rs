@@ -12,14 +12,14 @@ use router::TrustedProxies;
 
 use super::ListenOn;
 
-/// What a server has beyond a node of one app.
+/// The parts of a server that a node of one app does not have.
 #[derive(Debug)]
 pub(crate) struct ServerConfig {
     pub(crate) data_folder: PathBuf,
     /// None: in the data folder.
     pub(crate) log_folder: Option<PathBuf>,
     pub(crate) api: ListenOn,
-    /// Hosts at which the API answers, beside loopback and its own addresses.
+    /// Hosts at which the API answers, besides loopback and its own addresses.
     pub(crate) api_hosts: Vec<ApiHost>,
     /// Below which each app has a hostname.
     pub(crate) domain: Hostname,
@@ -28,6 +28,6 @@ pub(crate) struct ServerConfig {
     pub(crate) drain_grace: Duration,
     /// Proxies whose forwarding headers are believed.
     pub(crate) trusted_proxies: TrustedProxies,
-    /// Where apps get databases and caches.
+    /// The servers on which add-ons (databases and caches) are created.
     pub(crate) addon_servers: AddonServers,
 }

@@ -58,7 +58,7 @@ pub enum ServiceError {
     Address {
         /// The key.
         key: &'static str,
-        /// What is wrong.
+        /// The error in the address.
         #[source]
         source: EndpointError,
     },

@@ -1,6 +1,6 @@
 //! A server's settings: from optional values, as flags and file give them, to a checked configuration.
 //!
-//! Owns the defaults and the bounds. Must not know where a value comes from, nor what it brings about.
+//! Owns the defaults and the bounds. Must not know the source of a value, nor its effect.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -17,9 +17,9 @@ use super::services::{ServiceError, ServiceSettings};
 use super::values::{HourlyPrice, TimeOrOff};
 use super::{ListenOn, NodeConfig, NodeKind, ServerConfig, absolute_path};
 
-/// Where apps answer by default.
+/// The default listening address of apps.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
-/// Where the API answers by default.
+/// The default listening address of the API.
 const API: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
 /// The default domain of apps. Browsers and most resolvers send all of `*.localhost` to this machine.
 const DOMAIN: &str = "localhost";
@@ -43,9 +43,9 @@ const PROXIES_MAX: usize = 256;
 pub struct ServerSettings {
     /// The folder of the server's state; the only setting that has to be given.
     pub data_folder: Option<PathBuf>,
-    /// Where apps answer.
+    /// The listening address of apps.
     pub listen: Option<SocketAddr>,
-    /// Where the API answers.
+    /// The listening address of the API.
     pub api: Option<SocketAddr>,
     /// The domain below which each app has a hostname.
     pub domain: Option<String>,
@@ -55,28 +55,28 @@ pub struct ServerSettings {
     pub idle_after: Option<TimeOrOff>,
     /// When a dyno is replaced by a fresh one.
     pub cycle_after: Option<TimeOrOff>,
-    /// What a further dyno costs.
+    /// The price of each dyno of an app beyond the free ones.
     pub price: Option<HourlyPrice>,
     /// Dynos of an app that cost nothing.
     pub free_dynos: Option<u32>,
     /// How long running requests may take to finish when the server is stopped.
     pub drain_grace: Option<Duration>,
-    /// What apps may connect to beside public addresses.
+    /// Destinations that apps may connect to, besides public addresses.
     pub egress_allow: Vec<EgressOpening>,
     /// Hosts at which the API answers, beside loopback and its own addresses.
     pub api_hosts: Vec<ApiHost>,
-    /// Where the apps' logs are kept.
+    /// The folder of the apps' logs.
     pub log_folder: Option<PathBuf>,
     /// Proxies whose forwarding headers are believed.
     pub trusted_proxies: Vec<TrustedProxy>,
-    /// Where apps get databases and caches.
+    /// The servers on which add-ons (databases and caches) are created.
     pub services: ServiceSettings,
 }
 
 /// Why settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// There is no data folder.
+    /// No data folder is given.
     #[error("the server has no folder for its data")]
     NoDataFolder,
     /// A relative path cannot be resolved.
@@ -99,7 +99,7 @@ pub enum SettingsError {
     Domain {
         /// The domain.
         domain: String,
-        /// What is wrong with an app's hostname.
+        /// The error in the hostname of an app below this domain.
         #[source]
         source: HostnameError,
     },
@@ -128,7 +128,7 @@ pub enum SettingsError {
     Service {
         /// The service.
         name: &'static str,
-        /// What is wrong.
+        /// The error in the service's settings.
         #[source]
         source: ServiceError,
     },

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use super::dyno_meter::DynoMeter;
 use super::one_off_runner::OneOffRunner;
 
-/// Where steps are carried out.
+/// The parts of a node that carry out steps.
 pub(super) struct StepExecutor {
     pub(super) fleet: Fleet,
     pub(super) one_offs: OneOffRunner,

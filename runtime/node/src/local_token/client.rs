@@ -1,6 +1,6 @@
-//! Asks for a token in a data folder: the running server if there is one, or else its ledger.
+//! Requests a token for a data folder: from the running server, or if none runs, by writing to the ledger directly.
 //!
-//! Either way the ledger has one writer at a time.
+//! The ledger has one writer at a time in both cases.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
@@ -179,7 +179,7 @@ fn write_offline(
     let written = control::create_token_offline(Arc::new(ledger), token.clone(), actor);
     let written = runtime.block_on(written);
     let noted = append_note(root, &token);
-    // Also after a failure: files that root made would keep the server from starting.
+    // Also after a failure: the server could not start if root owned files of its folder.
     give_files_to_owner(root)?;
     written?;
     noted.map_err(data_error(root))?;

@@ -18,7 +18,7 @@ use crate::local_token::{
 };
 use crate::observer::{NodeEvent, SharedObserver};
 
-/// How long a client may take to send its request and read the answer. Also the pause after a failed `accept`.
+/// Time limit for a client to send its request and read the answer. Also the pause after a failed `accept`.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Mode of the socket's file: its owner alone connects.
 const SOCKET_MODE: u32 = 0o600;

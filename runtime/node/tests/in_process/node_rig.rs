@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 /// How long requests may take to finish in a test: no request is running then.
 const DRAIN_GRACE: Duration = Duration::from_secs(5);
 
-/// What nodes tell: the first tokens, and log lines.
+/// Records the events of nodes: the first tokens, and log lines.
 #[derive(Clone, Default)]
 pub(crate) struct Recorder {
     tokens: Arc<Mutex<Vec<String>>>,
@@ -117,12 +117,12 @@ impl NodeRig {
         wait_until("the release serves", || self.get(app, "/").status == 200);
     }
 
-    /// Asks the router for a page of an app.
+    /// Requests a page of an app from the router.
     pub(crate) fn get(&self, app: &str, path: &str) -> HttpReply {
         get(self.app_port(), &format!("{app}.localhost"), path)
     }
 
-    /// Asks the API with a token.
+    /// Sends a request to the API, with a token.
     pub(crate) fn api_with_token(&self, token: impl AsRef<str>, path: &str) -> HttpReply {
         let headers = [
             "Host: localhost".to_owned(),
@@ -202,7 +202,7 @@ pub(crate) fn pack_guest(component: &Path, folder: &Path) -> slugs::pack::Packed
     slugs::pack::pack(&built, &folder.join("app.slug")).expect("a slug")
 }
 
-/// Asks a router for a page.
+/// Requests a page from a router.
 pub(crate) fn get(port: u16, host: &str, path: &str) -> HttpReply {
     let headers = [format!("Host: {host}"), "Connection: close".to_owned()];
     let request = encode_request("GET", path, &headers, b"");

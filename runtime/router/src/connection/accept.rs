@@ -183,7 +183,7 @@ impl<D: DynoHandle> Acceptor<D> {
             () = router.wait_until_forced() => false,
         };
         let (remaining, is_early) = (connections.len(), router.is_forced());
-        // Also without connections: a call whose client has left is ended.
+        // Even when no connection is open: calls whose clients have left must end too.
         routes.refuse_all(Refusal::ForcedClose);
         router.force();
         if is_finished && !is_early {

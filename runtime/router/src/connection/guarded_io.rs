@@ -22,8 +22,8 @@ use crate::limits::{
 use crate::shared::connection_state::ConnectionState;
 use crate::shared::rejection::Rejection;
 
-/// What the HTTP layer reads in place of a head that breaks the rules: a request that is answered with an error page,
-/// after the requests before it (see [`ConnectionState::rejected_head`]).
+/// The bytes that the HTTP layer reads in place of a head that breaks the rules: a request that is answered with an
+/// error page, after the requests before it (see [`ConnectionState::rejected_head`]).
 const REJECTED_REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\n\r\n";
 
 /// Pieces that are together no longer than this are written as one (bytes): copying them costs less than having the
@@ -71,11 +71,11 @@ pub(crate) struct GuardedIo<S> {
     partial_head: BytesMut,
     /// Checked bytes that the HTTP layer reads next.
     checked: Bytes,
-    /// Nothing is read any more.
+    /// Reading has ended.
     is_ended: bool,
     /// A head was rejected.
     is_rejected: bool,
-    /// What may be a head that breaks the rules.
+    /// Bytes that may be a head that breaks the rules.
     doubtful_head: Option<DoubtfulHead>,
     /// Interim responses that are being written.
     interim: Bytes,
@@ -258,7 +258,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedIo<S> {
         is_full.then_some(Poll::Pending)
     }
 
-    /// Has the HTTP layer read a request that is rejected, after the bytes that it has yet to read.
+    /// Makes the HTTP layer read a rejected request, after the bytes that it has yet to read.
     fn reject_head(&mut self, buf: &mut ReadBuf<'_>, number: u64, rejection: Rejection) {
         self.partial_head = BytesMut::new();
         self.connection.set_partial_head(None);
@@ -432,7 +432,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for GuardedIo<S> {
             return Poll::Ready(Ok(()));
         }
         if me.is_rejected {
-            // The response closes the connection. If the end of the stream showed now, the HTTP layer would close first.
+            // The response closes the connection. If the HTTP layer saw the end of the stream now, it would close too
+            // early.
             return Poll::Pending;
         }
         if me.is_ended {

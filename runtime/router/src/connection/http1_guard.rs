@@ -48,7 +48,7 @@ pub(crate) enum Http1Violation {
     Body(&'static str),
 }
 
-/// What the current head says of its body.
+/// The framing of the body, according to the current head.
 #[derive(Clone, Copy, Debug, Default)]
 struct BodyFraming {
     length: Option<u64>,

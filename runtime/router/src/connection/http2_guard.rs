@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::limits::{H2_BYTES_PER_FRAME, H2_CALM_WINDOW, H2_CONTROL_FRAMES_MAX};
 
-/// What a client with prior knowledge sends first (RFC 9113, 3.4).
+/// The first bytes of a client with prior knowledge (RFC 9113, 3.4).
 pub(crate) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Bytes of a frame's header: length, type, flags and stream (RFC 9113, 4.1).
 const HEADER_BYTES: usize = 9;

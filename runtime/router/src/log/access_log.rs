@@ -18,7 +18,7 @@ use http::{HeaderValue, Method, Version};
 /// the line, not the record.
 pub type AccessLogSink = Arc<dyn Fn(&AccessRecord) + Send + Sync>;
 
-/// What is known of a request when its last byte has left.
+/// The data about a request when its last byte has left.
 ///
 /// `Display` writes the message of the log line, from `at=` on. The time and the source are not part of the message:
 /// these are `at` and `dyno[router]`.

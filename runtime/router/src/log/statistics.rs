@@ -9,7 +9,7 @@ use grid::protocol::Refusal;
 
 use crate::log::access_log::AccessRecord;
 
-/// What a router has counted since it was created.
+/// The counters of a router since it was created.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RouterStatistics {
     /// Requests that have ended.

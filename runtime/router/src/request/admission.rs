@@ -1,4 +1,4 @@
-//! Which requests are accepted at all, before any app is looked at.
+//! Which requests are accepted at all, before the app is looked up.
 //!
 //! Owns the rules for methods, targets, `Host` and `Expect`. Must not know which hosts exist. The raw bytes of an HTTP/1
 //! head are checked by `http1_guard`.

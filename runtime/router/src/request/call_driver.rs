@@ -87,8 +87,8 @@ impl<D: DynoHandle> CallDriver<D> {
         self.exchange.close();
     }
 
-    /// Has this task woken when the client is to be judged. A timer that ends too early is set again at that time, so
-    /// that a guest which waits many times for a moment costs one timer.
+    /// Wakes this task at the time when the client's reading rate is checked. A timer that ends too early is set again,
+    /// so that a guest that waits many times, for moments, costs one timer.
     fn poll_judge_timer(&mut self, cx: &mut Context<'_>, deadline: Instant) {
         let timer = self
             .judge_timer

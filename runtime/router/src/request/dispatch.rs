@@ -23,7 +23,7 @@ use crate::response::error_page::RequestFailure;
 use crate::response::response_body::BodySource;
 use crate::shared::access_entry::AccessEntry;
 
-/// Has a dyno of `app` answer the request. `head` is taken from its place.
+/// Hands the request to a dyno of `app`, and waits for its answer. Takes `head` out of the reference.
 pub(crate) async fn dispatch_request<D: DynoHandle>(
     app: &Arc<RoutedApp<D>>,
     entry: &mut AccessEntry,

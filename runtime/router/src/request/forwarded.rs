@@ -1,4 +1,4 @@
-//! What a trusted proxy in front of the router says of the client.
+//! The client's address, protocol and port, as a trusted proxy in front of the router gives them.
 //!
 //! Owns the reading of `X-Forwarded-For`, `-Proto` and `-Port`. Must not know connections, apps or logs. These headers
 //! are not read at all from any other client.
@@ -10,8 +10,8 @@ use http::header::{self, HeaderMap, HeaderValue};
 
 use crate::shared::connection_state::ClientOrigin;
 
-/// Where a trusted proxy says that the request comes from. A value that is not valid counts as absent: the proxy's own
-/// is used in its place.
+/// The origin of a request, according to a trusted proxy. An invalid value counts as absent: the proxy's own value is
+/// used in its place.
 pub(crate) fn read_forwarded_origin(headers: &HeaderMap, proxy: ClientOrigin) -> ClientOrigin {
     let proto = read_proto(headers);
     let port = read_port(headers).or_else(|| proto.map(|tls| implied_port(headers, tls)));

@@ -29,13 +29,13 @@ pub(crate) struct RoutedApp<D: DynoHandle> {
     line: Mutex<Line<D, GrantSender<D>>>,
 }
 
-/// What a waiting request gets.
+/// The result for a waiting request.
 type DynoGrant<D> = Result<Claim<D>, Refusal>;
 
 /// Wakes a waiting request.
 type GrantSender<D> = oneshot::Sender<DynoGrant<D>>;
 
-/// What a request that asks for a dyno gets.
+/// The result for a request that needs a dyno.
 pub(crate) enum DynoTurn<D: DynoHandle> {
     Now(Claim<D>),
     Wait(WaitingRequest<D>),

@@ -15,7 +15,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::request::queue::RoutedApp;
 
-/// Which hosts lead to apps.
+/// The mapping of hosts to apps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Hosts {
     /// The hostnames of each app's route.
@@ -25,7 +25,7 @@ pub enum Hosts {
     AllTo(AppName),
 }
 
-/// What requests read.
+/// The table that requests read.
 #[derive(Debug)]
 struct RoutingTable<D: DynoHandle> {
     hosts: HashMap<Hostname, Arc<RoutedApp<D>>>,
@@ -81,7 +81,7 @@ impl<D: DynoHandle> Routes<D> {
         found.or(table.fallback.as_ref()).cloned()
     }
 
-    /// Lets one route be published at a time; requests do not wait for it. Locked before all other locks.
+    /// Allows one publication of a route at a time; requests do not wait for this lock. Locked before all other locks.
     pub(crate) fn lock_publishing(&self) -> MutexGuard<'_, ()> {
         self.publishing.lock()
     }

@@ -47,8 +47,8 @@ impl SwitchRequest {
     }
 }
 
-/// A request that a dyno has. Separate from waiting for the answer, so that a request which waits holds nothing of what
-/// the call was made of.
+/// A request that a dyno has. Separate from waiting for the answer, so that the values from which the call was made are
+/// dropped before the request waits.
 pub(crate) struct RunningCall<D: DynoHandle> {
     driver: CallDriver<D>,
     reader: ResponseReader,
@@ -57,7 +57,7 @@ pub(crate) struct RunningCall<D: DynoHandle> {
 }
 
 impl<D: DynoHandle> RunningCall<D> {
-    /// Sets up the call. It begins when [`RunningCall::answer`] is polled.
+    /// Sets up the call. The call begins when [`RunningCall::answer`] is polled.
     pub(crate) fn new(
         app: &Arc<RoutedApp<D>>,
         entry: &mut AccessEntry,
@@ -167,7 +167,7 @@ fn dyno_request(mut head: RequestHead, entry: &AccessEntry, body: RequestBody) -
     }
 }
 
-/// Where interim responses go, if the client can take them: HTTP/1.0 has none (RFC 9110, 15.2).
+/// The sink for interim responses, if the client can take them: HTTP/1.0 has none (RFC 9110, 15.2).
 fn interim_sink(entry: &AccessEntry, version: Version) -> Option<Arc<dyn InterimSink>> {
     match &entry.stream {
         Some(stream) => Some(stream.clone()),

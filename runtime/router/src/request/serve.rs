@@ -89,8 +89,8 @@ fn find_app<D: DynoHandle>(
     Ok(app)
 }
 
-/// Has the HTTP layer close the connection of an HTTP/1.0 client that wanted to keep it: where the end of the
-/// connection is the end of the body, or where the response says so.
+/// Makes the HTTP layer close the connection of an HTTP/1.0 client that asked to keep it alive: if the end of the
+/// connection is the end of the body, or if the response says so.
 fn end_http10_connection(head: &mut Parts, is_streamed: bool) {
     let has_unknown_length = is_streamed && !head.headers.contains_key(header::CONTENT_LENGTH);
     if has_unknown_length || head.headers.contains_key(header::CONNECTION) {

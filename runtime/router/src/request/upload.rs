@@ -32,7 +32,7 @@ pub(crate) enum BufferedBody {
 /// The body was not valid HTTP, or the client closed its side within the body.
 pub(crate) const BROKEN_BODY: Rejection = Rejection::bad_request("broken-body");
 
-/// What comes next of a body.
+/// The next event of a body.
 enum NextFrame {
     Frame(Frame<Bytes>),
     End,

@@ -35,7 +35,7 @@ impl From<Rejection> for RequestFailure {
     }
 }
 
-/// What a page says.
+/// The content of an error page.
 struct ErrorPage {
     status: StatusCode,
     code: &'static str,
@@ -125,7 +125,7 @@ fn client_status(code: Refusal) -> StatusCode {
     StatusCode::from_u16(code.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
 }
 
-/// What is wrong with a request, as far as its sender can change it.
+/// The error in a request, as far as its sender can correct it.
 fn rejection_text(status: StatusCode) -> &'static str {
     match status {
         StatusCode::URI_TOO_LONG => {

@@ -20,16 +20,16 @@ use crate::shared::access_entry::AccessEntry;
 use crate::shared::connection_state::ConnectionState;
 use crate::shared::stream_state::StreamState;
 
-/// Where the bytes of a response come from.
+/// The source of a response's bytes.
 #[derive(Debug)]
 pub(crate) enum BodySource {
-    /// All bytes are here, with the memory that they take if they are many.
+    /// All bytes, with the share of memory that a large body takes.
     Whole(Bytes, Option<MemoryShare>),
-    /// There are none, though the head announces the length that a full response would have.
+    /// No bytes, although the head announces the length that a full response would have.
     Announced,
-    /// A guest still writes them.
+    /// A guest still writes the bytes.
     Live(ResponseReader),
-    /// There are none: the connection switches protocols.
+    /// No bytes: the connection switches protocols.
     Switched(Box<ProtocolSwitch>),
 }
 
@@ -40,9 +40,9 @@ pub(crate) struct ResponseBody {
     /// `None` if the connection switches protocols: the tunnel has the entry then.
     entry: Option<AccessEntry>,
     stream: Option<Arc<StreamState>>,
-    /// Set while the guest keeps the client waiting.
+    /// Set while the client waits for the guest's next bytes.
     idle_timer: Option<Pin<Box<Sleep>>>,
-    /// Breaking the response off was put off once.
+    /// The error was held back once, so that the HTTP layer could write earlier bytes first.
     is_breaking: bool,
 }
 

@@ -31,7 +31,7 @@ pub struct Peer {
     pub tls: bool,
 }
 
-/// Where a request comes from, as far as it is known.
+/// The origin of a request, as far as it is known.
 #[derive(Debug)]
 pub(crate) struct ClientOrigin {
     /// The value of `X-Forwarded-For`: every address that the request came through, the peer's last.
@@ -73,7 +73,7 @@ pub(crate) struct ConnectionState {
     /// the response.
     must_reset: AtomicBool,
     waker: OnceLock<Waker>,
-    /// What was wrong with the framing of a request body.
+    /// The error in the framing of a request body.
     body_violation: OnceLock<&'static str>,
     /// The number of the request that stands for a rejected head, and why the head was rejected.
     rejected_head: OnceLock<(u64, Rejection)>,
@@ -89,7 +89,7 @@ pub(crate) struct ConnectionState {
     wakes_reader_after_request: AtomicBool,
     /// The connection has switched protocols: the bytes are not HTTP any more.
     is_tunnel: AtomicBool,
-    /// What the connection does after the switch.
+    /// The connection's work after the switch.
     tunnel_task: Mutex<Option<TunnelTask>>,
 }
 
@@ -172,8 +172,8 @@ impl ConnectionState {
         self.active_requests.load(Relaxed) > 0
     }
 
-    /// Has the connection's task woken when the router closes. A connection stays in one task, so the first call is
-    /// enough.
+    /// Wakes the connection's task when the router closes. A connection stays in one task, so only the first call
+    /// registers a waker.
     pub(crate) fn register_waker(&self, cx: &Context<'_>) {
         self.waker.get_or_init(|| {
             let waker = cx.waker().clone();
@@ -188,7 +188,7 @@ impl ConnectionState {
         }
     }
 
-    /// What was wrong with the framing of a request body, if the guard found anything.
+    /// The error in the framing of a request body, if the guard found one.
     pub(crate) fn body_violation(&self) -> Option<&'static str> {
         self.body_violation.get().copied()
     }
@@ -208,8 +208,9 @@ impl ConnectionState {
         (*number == self.request_count()).then_some(*rejection)
     }
 
-    /// Has an interim response of the current request written before its response. It is dropped if the response
-    /// before it is not out yet: that is allowed, and the client is in no hurry then.
+    /// Queues an interim response of the current request, to be written before its response. If the previous response
+    /// is not written yet, the interim response is dropped: HTTP allows that, and the client still waits for the
+    /// previous response.
     fn put_interim(&self, head: &[u8]) {
         let mut interim = self.interim.lock();
         if !self.is_flushed.load(SeqCst) || interim.len() + head.len() > INTERIM_MAX {
@@ -250,7 +251,7 @@ impl ConnectionState {
         self.partial_head.store(number, Relaxed);
     }
 
-    /// Has the reader woken by the end of each request from now on: it has to judge what came behind that request.
+    /// From now on, the end of each request wakes the reader, which then checks the bytes behind that request.
     pub(crate) fn wake_reader_after_request(&self) {
         self.wakes_reader_after_request.store(true, SeqCst);
     }
@@ -264,7 +265,7 @@ impl ConnectionState {
         self.is_stalled.load(SeqCst)
     }
 
-    /// Has the connection reset when it ends.
+    /// Makes the connection end with a reset.
     pub(crate) fn mark_for_reset(&self) {
         self.must_reset.store(true, SeqCst);
     }

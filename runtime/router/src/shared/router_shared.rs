@@ -26,7 +26,7 @@ const OPEN: u8 = 0;
 const CLOSING: u8 = 1;
 const FORCED: u8 = 2;
 
-/// What a router has once.
+/// State that a router has once.
 pub(crate) struct RouterShared {
     pub(crate) limits: RouterLimits,
     pub(crate) trusted_proxies: TrustedProxies,
@@ -103,7 +103,7 @@ impl RouterShared {
         }
     }
 
-    /// Has every connection finish its requests and close.
+    /// Makes every connection finish its requests and close.
     pub(crate) fn close(&self) {
         self.stage.fetch_max(CLOSING, SeqCst);
         let connections = self.connections.lock();
@@ -120,7 +120,7 @@ impl RouterShared {
         }
     }
 
-    /// Has a connection woken when the router closes. The caller looks at [`RouterShared::is_closing`] afterwards.
+    /// Wakes a connection when the router closes. The caller then checks [`RouterShared::is_closing`].
     pub(crate) fn register_connection(&self, number: u64, waker: Waker) {
         self.connections.lock().insert(number, waker);
     }

@@ -13,9 +13,9 @@ use tokio::time::Instant;
 
 use crate::limits::{H2_INTERIM_MAX, INTERIM_MAX};
 
-/// What an interim response that waits takes beyond its headers (bytes).
+/// Memory of a waiting interim response beyond its headers (bytes).
 const INTERIM_OVERHEAD: usize = 64;
-/// What a header takes beyond its name and value (bytes), as HTTP/2 counts it (RFC 9113, 6.5.2).
+/// Size of a header beyond its name and value (bytes), as HTTP/2 counts it (RFC 9113, 6.5.2).
 const HEADER_OVERHEAD: usize = 32;
 
 /// An HTTP/2 stream while its request is under way.
@@ -31,7 +31,7 @@ struct StreamProgress {
     task: Option<Waker>,
     /// Interim responses that are to be sent before the response.
     interim: Vec<Response<()>>,
-    /// What the dyno's interim responses have taken so far (bytes).
+    /// Memory of all interim responses of the dyno so far (bytes).
     interim_bytes: usize,
 }
 
@@ -112,8 +112,8 @@ impl StreamState {
 }
 
 impl InterimSink for StreamState {
-    /// Has an interim response sent. More than [`H2_INTERIM_MAX`] that wait are dropped, and so are more than
-    /// [`INTERIM_MAX`] bytes of one stream.
+    /// Sends an interim response. Responses beyond [`H2_INTERIM_MAX`] that wait are dropped, and so are responses
+    /// beyond [`INTERIM_MAX`] bytes of one stream.
     fn send_interim(&self, status: StatusCode, headers: HeaderMap) {
         let mut response = Response::new(());
         *response.status_mut() = status;

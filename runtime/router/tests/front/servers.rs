@@ -136,7 +136,7 @@ async fn read_exactly(raw: &mut Raw<tokio::io::DuplexStream>, len: usize) -> Str
     String::from_utf8(bytes).unwrap()
 }
 
-/// Asks for the switch, and reads the head of the answer.
+/// Requests the protocol switch, and reads the head of the answer.
 async fn switched(world: &World) -> Raw<tokio::io::DuplexStream> {
     switched_with(world, &[]).await
 }

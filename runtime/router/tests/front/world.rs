@@ -27,7 +27,7 @@ pub(crate) enum End {
 pub(crate) type Guest = Pin<Box<dyn Future<Output = End> + Send>>;
 type Handler = Arc<dyn Fn(Request<RequestBody>, Reply, DynoKey) -> Guest + Send + Sync>;
 
-/// What happened to the dynos of a world.
+/// The history of the dynos of a world.
 #[derive(Debug, Default)]
 pub(crate) struct Events {
     pub(crate) kills: Mutex<Vec<Kill>>,

@@ -5,7 +5,7 @@ use crate::raw::Raw;
 use crate::world::{World, say};
 use router::RouterLimits;
 
-/// What an app sees of a request with these headers from this address, and the log line.
+/// The headers that an app gets for a request with these headers from this address, and the log line.
 async fn seen_behind(proxies: &[&str], peer: &str, headers: &str) -> (Vec<String>, String) {
     let world = World::behind(proxies, RouterLimits::default(), 1, |request, reply, _| {
         mirror(request, reply)

@@ -9,7 +9,7 @@ use exchange::{Kill, Reply, RequestBody};
 use http::{HeaderValue, Request};
 use std::time::Duration;
 
-/// What the guest does after the head.
+/// The guest's action after the head.
 #[derive(Clone, Copy, Debug)]
 enum Rest {
     /// Sends nothing, and ends.
