@@ -154,7 +154,7 @@ pub(crate) struct BenchOptions {
     pub(crate) minutes: u64,
 }
 
-/// What can be measured.
+/// The scenarios that can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Scenario {
     /// CPU per request and latency of a small page, beside the peers

@@ -1,4 +1,4 @@
-//! What scenarios share: requests, rounds, growth and figures.
+//! Tools that scenarios share: requests, rounds, growth and figures.
 
 pub(crate) mod figures;
 pub(crate) mod growth;
@@ -26,7 +26,7 @@ pub(crate) const KIB: f64 = 1_024.0;
 /// A figure of something: its name, its unit, and how it is read.
 pub(crate) type FigureReader<T> = (&'static str, &'static str, fn(&T) -> f64);
 
-/// The app's page, as `server` gives it.
+/// The app's page, as `server` returns it.
 pub(crate) fn page(server: &ChildServer) -> Result<FetchedPage> {
     let page = closed_loop::fetch(server.address, "/", "content-type")?;
     let status = page.status;
@@ -34,7 +34,7 @@ pub(crate) fn page(server: &ChildServer) -> Result<FetchedPage> {
     Ok(page)
 }
 
-/// Has an app on a server answer `GET /`.
+/// Checks that an app on a server answers `GET /`.
 pub(crate) fn answers(serve: &DynoServe, app: &str) -> Result<()> {
     let request = client::request("GET", &format!("{app}.localhost"), "/", &[], b"");
     let answer = BenchClient::new(serve.apps).ask(&request)?;

@@ -46,7 +46,7 @@ pub(crate) enum PeerServer {
     HaproxyThin,
 }
 
-/// What a server is to do for a request: the paths of the bench guest.
+/// The work of a server for a request: the paths of the bench guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum KindOfWork {
     Hello,
@@ -56,7 +56,7 @@ pub(crate) enum KindOfWork {
     Sleep,
 }
 
-/// What a peer needs to be started.
+/// The settings with which a peer is started.
 #[derive(Debug)]
 pub(crate) struct PeerSite<'a> {
     /// For configuration and what servers say; gone after the run.

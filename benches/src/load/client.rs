@@ -1,7 +1,6 @@
-//! A client that asks one request after the other over a connection: for setting up, and for times
-//! of single requests.
+//! A client that sends one request after the other over a connection: for setting up, and for timing single requests.
 //!
-//! Owns the connection. It blocks its thread; who wants many requests at once uses another.
+//! Owns the connection. It blocks its thread; a caller that wants many requests at once uses another client.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -26,12 +26,12 @@ const RESPONSE_BYTES_MAX: usize = 4 * 1024 * 1024;
 const FAILURES_MAX: u64 = 100;
 /// How long no request at all may be answered.
 const STALL_MAX: Duration = Duration::from_secs(30);
-/// Longest latency that is told apart, in nanoseconds: a minute.
+/// Longest latency that is recorded exactly, in nanoseconds: a minute.
 const LATENCY_NANOS_MAX: u64 = 60_000_000_000;
-/// Digits of a latency that count: it is right within a tenth of a per cent.
+/// Significant digits of a latency: exact within a tenth of a per cent.
 const LATENCY_DIGITS: u8 = 3;
 
-/// What is asked, of whom, and what is to come.
+/// The target of a load: the address, the request, and the expected answer.
 #[derive(Debug, Clone)]
 pub(crate) struct LoadTarget {
     pub(crate) address: SocketAddr,
@@ -68,7 +68,7 @@ pub(crate) enum LoadEnd {
     Requests(u64),
 }
 
-/// What came of a run.
+/// The results of a run.
 #[derive(Debug)]
 pub(crate) struct LoadTally {
     /// Requests answered as expected.
@@ -84,15 +84,15 @@ impl LoadTally {
     }
 }
 
-/// Runs `connections` at once on this thread. One wrong answer, and the run has no figure: an error.
+/// Keeps `connections` connections busy on this thread. A single wrong answer makes the run an error, without a figure.
 pub(crate) fn run(target: &LoadTarget, connections: u32, until: LoadEnd) -> Result<LoadTally> {
     let targets = [target.clone()];
     let tallies = run_mixed(&targets, u64::MAX, connections, until)?;
     tallies.into_iter().next().context("a target has a tally")
 }
 
-/// The same with several targets: each `every`-th request of all goes to one of the further ones, in
-/// turn, and the others to the first. A tally for each.
+/// Like [`run`], with several targets: each `every`-th request goes to one of the further targets, in turn, and all
+/// other requests go to the first target. Returns a tally for each target.
 pub(crate) fn run_mixed(
     targets: &[LoadTarget],
     every: u64,
@@ -183,7 +183,7 @@ fn histogram() -> Result<Histogram<u64>> {
         .context("the latencies cannot be counted")
 }
 
-/// What the connections of a run share; all are on one thread.
+/// State that the connections of a run share; all are on one thread.
 struct LoadState {
     targets: Vec<LoadTarget>,
     /// Of so many requests, the last is for one of the further targets.

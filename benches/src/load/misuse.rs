@@ -1,7 +1,7 @@
 //! Clients of a soak: one request each time, well or badly behaved.
 //!
-//! Owns one connection a request where that is cut off. Says whether the server did what it should; a
-//! client that hangs up expects nothing.
+//! Owns one connection for each request that is cut off. Returns whether the server behaved as it should; a client that
+//! hangs up expects nothing.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -31,7 +31,7 @@ pub(crate) enum Misbehaviour {
     Mixed,
     /// Makes the guest trap.
     Traps,
-    /// Asks for more time than the app has.
+    /// Requests work that takes longer than the app's time limit.
     TooSlow,
     /// Leaves before the answer.
     HangsUp,

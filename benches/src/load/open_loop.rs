@@ -1,8 +1,8 @@
-//! The open-loop generator: requests come when they come, however many are under way.
+//! The open-loop generator: requests are sent at their planned times, no matter how many are under way.
 //!
-//! Owns one thread, its sockets, and the choice of a host where a policy is to make it: then it plays
-//! the router before apps of one dyno each. Several fleets get the same requests at the same moments,
-//! so that what disturbs one disturbs all.
+//! Owns one thread, its sockets, and the choice of a host if a policy makes it: the generator then acts as the router
+//! before apps of one dyno each. All fleets get the same requests at the same moments, so that a disturbance of the
+//! machine affects all fleets alike.
 
 use std::cell::{Cell, RefCell};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,32 +19,32 @@ use crate::load::workload::WorkloadRequest;
 use crate::load::{client, http1_response};
 use crate::machine::descriptors::DescriptorLimit;
 
-/// Connections from one address of this machine. The product takes 2,000 from one client, and all of
-/// 127.0.0.0/8 are this machine's, so that further ones come as from further clients.
+/// Connections from one address of this machine. The product accepts 2,000 connections from one client, and all of
+/// 127.0.0.0/8 belongs to this machine, so further connections come from further addresses, as from further clients.
 const PER_ADDRESS_MAX: usize = 1_900;
-/// Addresses used: with more connections the product's own limit of 10,000 is near.
+/// Addresses used. Not more: the product's limit for all connections is 10,000.
 const ADDRESSES: usize = 5;
-/// How long a connection may rest: a little shorter than with the product (75 s), which would close it.
+/// The time after which an idle connection is closed: a little shorter than in the product (75 s), so that the product
+/// never closes one first.
 const KEPT_MAX: Duration = Duration::from_secs(60);
-/// Connections that are there before the first request, made one after the other: a server whose listening
-/// socket has a short line drops those that come at once, and their clients try again after a second.
+/// Connections that are made before the first request, one after the other: a server whose listening socket has a short
+/// queue drops connections that arrive at once, and their clients only try again after a second.
 const WARM: usize = 1_000;
 /// Longest answer, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
-/// How long the last answers may take after the last request has left: longer than the longest line
-/// of a dyno.
+/// The longest wait for the last answers after the last request was sent: longer than the longest queue of a dyno.
 const DRAIN_MAX: Duration = Duration::from_secs(660);
 
 /// How a host is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RoutingPolicy {
-    /// There is one, which has dynos enough: the product's own routing.
+    /// There is one host, with enough dynos: the product's own routing.
     Own,
-    /// Any, by chance.
+    /// A random host.
     Random,
-    /// One after the other.
+    /// One host after the other.
     RoundRobin,
-    /// That one of two chosen by chance which has fewer requests under way.
+    /// Of two random hosts, the host with fewer requests under way.
     TwoChoices,
 }
 
@@ -55,22 +55,22 @@ pub(crate) struct RequestedFleet {
     pub(crate) hosts: Vec<String>,
 }
 
-/// What came of a request. Times are since the start.
+/// The result of a request. Times are since the start.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FinishedRequest {
-    /// Which of the jobs it was.
+    /// The index of the job.
     pub(crate) job: usize,
-    /// Which of the fleet's hosts had it.
+    /// The index of the host that served it, in the fleet.
     pub(crate) host: usize,
-    /// When it left.
+    /// The time at which it was sent.
     pub(crate) sent: Duration,
-    /// When the answer was there.
+    /// The time at which its answer was complete.
     pub(crate) answered: Duration,
     pub(crate) status: u16,
 }
 
-/// Gives `jobs` to every one of `fleets` at `address`. What is returned has the order of the fleets, and in each
-/// of the answers.
+/// Sends `jobs` to each of `fleets` at `address`. The results are in the order of the fleets, and for each fleet in the
+/// order of the answers.
 pub(crate) fn run(
     address: SocketAddr,
     fleets: &[RequestedFleet],
@@ -120,7 +120,7 @@ struct FleetLane {
     fleet: RequestedFleet,
     random: RefCell<Rng>,
     next: Cell<usize>,
-    /// Requests under way of each host.
+    /// Requests under way at each host.
     outstanding: RefCell<Vec<u32>>,
     under_way: Cell<usize>,
     done: RefCell<Vec<FinishedRequest>>,
@@ -151,7 +151,7 @@ impl FleetLane {
             RoutingPolicy::RoundRobin => self.next.replace(self.next.get() + 1) % hosts,
             RoutingPolicy::TwoChoices => {
                 let first = random.usize(..hosts);
-                // Another one than the first.
+                // A host other than the first.
                 let second = (first + random.usize(1..hosts.max(2))) % hosts;
                 let outstanding = self.outstanding.borrow();
                 match outstanding[second] < outstanding[first] {
@@ -186,11 +186,11 @@ impl FleetLane {
     }
 }
 
-/// Connections, which are kept for a while. The one that was used last is used next.
+/// Connections that are kept for a while. The connection that was used last is used next.
 struct OpenLoopPool {
     address: SocketAddr,
     free: RefCell<Vec<ParkedConnection>>,
-    /// Connections from each of the addresses.
+    /// The number of connections from each of the addresses.
     open: RefCell<[usize; ADDRESSES]>,
     failure: Cell<Option<anyhow::Error>>,
 }
@@ -202,7 +202,7 @@ struct ParkedConnection {
 
 struct OpenLoopConnection {
     stream: TcpStream,
-    /// Which of the addresses it comes from.
+    /// The index of the connection's own address.
     from: usize,
 }
 
@@ -221,7 +221,7 @@ impl OpenLoopPool {
         self.failure.set(Some(first.unwrap_or(error)));
     }
 
-    /// Makes some connections beforehand, so that the first requests do not wait for theirs.
+    /// Makes some connections beforehand, so that the first requests need not wait for theirs.
     async fn warm(&self) -> Result<()> {
         let mut made = Vec::new();
         for _ in 0..WARM {
@@ -260,7 +260,7 @@ impl OpenLoopPool {
         if kept.since.elapsed() < KEPT_MAX {
             return Some(kept.connection);
         }
-        // The others have rested even longer.
+        // All other connections have been idle even longer.
         self.closed(&kept.connection);
         for older in free.drain(..) {
             self.closed(&older.connection);

@@ -23,21 +23,21 @@ const WAITING_MAX: usize = 1_000;
 /// Failures that are told in full.
 const TOLD_MAX: usize = 5;
 
-/// What is asked.
+/// A load of requests at a fixed pace.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PacedLoad {
     /// Requests a second, good and bad ones together.
     pub(crate) per_second: u32,
-    /// Every so manieth request is a bad one; none if it is 0.
+    /// Each `bad_every`-th request is a bad one; 0: no request is.
     pub(crate) bad_every: u64,
 }
 
-/// What came of it.
+/// The results of the load.
 #[derive(Debug, Default)]
 pub(crate) struct PacedTally {
     /// Milliseconds of each good request that was answered.
     pub(crate) millis: Vec<f64>,
-    /// Good requests that were not answered with 200, and what the first ones got.
+    /// Good requests that were not answered with 200, and the answers to the first of them.
     pub(crate) failed: u64,
     pub(crate) told: Vec<String>,
     /// Bad requests, and those of them that did not get what they should.
@@ -117,7 +117,7 @@ fn next(line: &Mutex<Receiver<DueRequest>>) -> Option<DueRequest> {
     line.recv().ok()
 }
 
-/// Asks an app at this pace for so long.
+/// Sends requests to an app at this pace, for this time.
 pub(crate) fn run(
     address: SocketAddr,
     host: &str,

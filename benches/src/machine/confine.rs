@@ -17,10 +17,10 @@ use crate::args::ConfinedCommandArgs;
 
 /// The name of the hidden subcommand.
 const SUBCOMMAND: &str = "__confined";
-/// What tokio's runtimes take for the number of worker threads: dyno's, hyper's and wasmtime's.
+/// The variable from which tokio's runtimes take the number of worker threads: dyno's, hyper's and wasmtime's.
 const TOKIO_THREADS: &str = "TOKIO_WORKER_THREADS";
 
-/// What a server may use.
+/// The processor time that a server may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CpuBudget {
     /// Cores that its processes may run on, all together.

@@ -38,7 +38,7 @@ pub(crate) fn load() -> f64 {
     first.and_then(|load| load.parse().ok()).unwrap_or(f64::NAN)
 }
 
-/// What stands behind the colon in the first line whose key is `key`.
+/// The text behind the colon in the first line whose key is `key`.
 fn after(text: &str, key: &str) -> String {
     let mut lines = text.lines().filter_map(|line| line.split_once(':'));
     let value = lines.find(|(own, _)| own.trim() == key);

@@ -1,6 +1,6 @@
-//! What the kernel says about processes: CPU time, memory, descriptors. Linux's `/proc`, read only.
+//! Resources of processes, according to the kernel: CPU time, memory, descriptors. Only reads Linux's `/proc`.
 //!
-//! CPU times are in ticks of ten milliseconds, so a run has to use seconds of it.
+//! CPU times are counted in ticks of ten milliseconds, so a run must use seconds of CPU time to be measurable.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-/// What a tick of `/proc/PID/stat` is: `USER_HZ` is part of the kernel's interface and is 100 on
-/// every architecture that Rust's Linux targets have.
+/// The length of a tick in `/proc/PID/stat`: `USER_HZ` is part of the kernel's interface and is 100 on every
+/// architecture that Rust's Linux targets have.
 const TICK: Duration = Duration::from_millis(10);
 
 /// Bytes of a KiB, the unit in which `/proc` gives memory.
@@ -43,7 +43,7 @@ impl CpuTime {
         }
     }
 
-    /// What was used after `before`.
+    /// The CPU time that was used since `before`.
     pub(crate) fn since(self, before: CpuTime) -> CpuTime {
         CpuTime {
             user: self.user.saturating_sub(before.user),
@@ -52,10 +52,10 @@ impl CpuTime {
     }
 }
 
-/// What a process holds.
+/// The resources that a process holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct ProcessResources {
-    /// Its share of all pages that it has: pages used by several processes count in parts.
+    /// The proportional set size: pages that several processes share are divided among them.
     pub(crate) pss_bytes: u64,
     pub(crate) rss_bytes: u64,
     pub(crate) threads: u64,
@@ -110,7 +110,7 @@ pub(crate) fn cpu_of(id: u32) -> Result<CpuTime> {
     Ok(CpuTime::of(stat.own))
 }
 
-/// What one process holds now; its descendants are not in it.
+/// The resources that one process holds now, without those of its descendants.
 pub(crate) fn holdings(id: u32) -> Result<ProcessResources> {
     let status = read(id, "status")?;
     let rollup = read(id, "smaps_rollup")?;
@@ -128,7 +128,7 @@ pub(crate) fn holdings(id: u32) -> Result<ProcessResources> {
     })
 }
 
-/// What a process and all its descendants hold now. One that ends meanwhile is left out.
+/// The resources that a process and all its descendants hold now. A process that ends meanwhile is left out.
 pub(crate) fn holdings_of_tree(root: u32) -> Result<ProcessResources> {
     let mut held = holdings(root)?;
     for id in family(root, &all()).into_iter().skip(1) {
@@ -173,7 +173,7 @@ impl ProcessStat {
     }
 }
 
-/// All processes. One that ends meanwhile is left out.
+/// All processes. A process that ends meanwhile is left out.
 fn all() -> BTreeMap<u32, ProcessStat> {
     let mut all = BTreeMap::new();
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {

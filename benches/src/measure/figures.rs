@@ -1,4 +1,4 @@
-//! What is said of servers that did the same work: figures, ratios and gates.
+//! Figures, ratios and gates for servers that did the same work.
 
 use anyhow::Result;
 

@@ -1,4 +1,4 @@
-//! What a server holds while it rests, before and after a load, and by how much that has grown.
+//! The growth of an idle server's resources over a load.
 //!
 //! Owns the figures and their gate. Must not know the load.
 
@@ -15,17 +15,17 @@ use crate::report::document::ScenarioOutcome;
 /// client hung up, than the slow requests, and than threads for blocking work wait for more of it (10 s
 /// with tokio).
 pub(crate) const REST: Duration = Duration::from_secs(12);
-/// What anything may have grown by, in per cent of what was there after the warm-up.
+/// The largest growth that is allowed, in per cent of the value after the warm-up.
 const GROWTH_MAX: f64 = 5.0;
 
-/// What the server holds while it rests.
+/// The resources that the server holds while it is idle.
 pub(crate) struct ResourceReading {
     held: ProcessResources,
     numbers: MetricValues,
 }
 
 impl ResourceReading {
-    /// Lets the server rest, and looks.
+    /// Waits until the server is idle, and reads its resources.
     pub(crate) fn after_rest(serve: &DynoServe) -> Result<ResourceReading> {
         std::thread::sleep(REST);
         Ok(ResourceReading {

@@ -1,4 +1,4 @@
-//! What a server is asked, and what it has to answer, byte for byte: a request for each kind of work.
+//! The requests to servers and the expected answers, byte for byte: one request for each kind of work.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::work::work;
 
 /// Bytes of the body of `echo`.
 const ECHO_BYTES: usize = 1024;
-/// What a request of `cpu` computes for, on this machine and natively.
+/// The computing time of a `cpu` request, on this machine and in native code.
 const CPU_TIME: Duration = Duration::from_micros(500);
 /// Rounds of one try of the calibration: some milliseconds.
 const CALIBRATION_ROUNDS: u32 = 2_000_000;
@@ -48,7 +48,7 @@ pub(crate) struct GuestPages {
     pub(crate) body: Vec<u8>,
 }
 
-/// What a scenario asks: the first of these, and of so many requests one of the others.
+/// The requests of a scenario: mostly the first of these, and one of the others after each so many requests.
 #[derive(Debug)]
 pub(crate) struct RequestMix {
     pub(crate) asked: Vec<BenchRequest>,
@@ -85,7 +85,7 @@ impl RequestMix {
         }
     }
 
-    /// Asks everything once, holds it against what has to come, and makes targets of it.
+    /// Sends every request once, compares the answer with the expected one, and makes targets of the requests.
     pub(crate) fn targets(
         &self,
         server: &ChildServer,

@@ -1,6 +1,6 @@
-//! Servers under the same load, in turn: A B C, A B C. What each used, round by round.
+//! Rounds: each server gets the same load in its turn (A B C, A B C), and its use of resources is measured.
 //!
-//! Owns the order and the measuring of turns. Must not know what is asked, or what is said of it.
+//! Owns the order and the measuring of turns. Must not know the requests, nor how figures are shown.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::load::closed_loop::{self, LoadEnd, LoadTally, LoadTarget};
 use crate::machine::process::{self, CpuTime};
 use crate::product::child_server::ChildServer;
 
-/// Load on each server before the first round: caches, memory, compilers and clocks settle.
+/// The time of load on each server before the first round, so that caches, memory, compilers and clocks settle.
 const WARM_UP: Duration = Duration::from_secs(2);
 
 /// Whether a run can do without a contestant.
@@ -21,30 +21,30 @@ pub(crate) enum IsNeeded {
     No,
 }
 
-/// A server, the load on it, and what its turns gave.
+/// A server, the load on it, and the results of its turns.
 #[derive(Debug)]
 pub(crate) struct Contestant {
     pub(crate) name: String,
     pub(crate) needed: IsNeeded,
-    /// Two may share one.
+    /// Two contestants may share one server.
     pub(crate) server: Rc<ChildServer>,
     pub(crate) targets: Vec<LoadTarget>,
     pub(crate) connections: u32,
     pub(crate) turns: Vec<ServerTurn>,
 }
 
-/// What one server did in one round.
+/// The results of one server in one round.
 #[derive(Debug)]
 pub(crate) struct ServerTurn {
-    /// Of all processes of the server.
+    /// CPU time of all processes of the server.
     pub(crate) server: CpuTime,
-    /// Of this program: the load generator, and whoever reads the server's log.
+    /// CPU time of this program: the load generator, and the reader of the server's log.
     pub(crate) harness: CpuTime,
-    /// One for each target.
+    /// The results of each target.
     pub(crate) tallies: Vec<LoadTally>,
 }
 
-/// How long, and how often.
+/// The length and the number of rounds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RoundPlan {
     pub(crate) repeats: u32,
@@ -59,7 +59,7 @@ impl ServerTurn {
         requests as f64
     }
 
-    /// A time, in µs a request.
+    /// Divides a time by the number of requests. In µs.
     pub(crate) fn per_request(&self, time: Duration) -> f64 {
         time.as_secs_f64() * 1e6 / self.requests()
     }
@@ -69,14 +69,14 @@ impl ServerTurn {
         elapsed.map_or(f64::NAN, |elapsed| elapsed.as_secs_f64())
     }
 
-    /// The latency that such a share of the requests to a target did not exceed, in µs.
+    /// The quantile `share` of the latencies of a target, in µs.
     pub(crate) fn latency_micros(&self, target: usize, share: f64) -> f64 {
         let tally = self.tallies.get(target);
         tally.map_or(f64::NAN, |tally| tally.latency_micros(share))
     }
 }
 
-/// Runs all rounds. A contestant that fails and is not needed leaves: the reasons of those are given.
+/// Runs all rounds. A contestant that fails and is not needed is removed; the reasons for removals are returned.
 pub(crate) fn run(contestants: &mut Vec<Contestant>, rounds: RoundPlan) -> Result<Vec<String>> {
     let mut left = Vec::new();
     round(contestants, rounds, WARM_UP, &mut left)?;

@@ -60,7 +60,7 @@ pub(crate) fn serve(args: &HyperPeerArgs) -> Result<()> {
             .with_context(|| format!("cannot listen on port {}", args.port))?;
         loop {
             let (stream, _) = listener.accept().await.context("cannot accept")?;
-            // Not kept: they end with the process, which is killed.
+            // The handle is not kept: the tasks end with the process, which is killed.
             tokio::spawn(connection(stream, pages.clone()));
         }
     })

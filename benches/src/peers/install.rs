@@ -1,8 +1,7 @@
-//! Has the peers' programs installed: by apt-get if a program is missing, by npm and pip into a folder
-//! beside what cargo builds. By the names of packages alone; where they come from is the machine's
-//! own setting.
+//! Installs the peers' programs: with apt-get if a program is missing, with npm and pip into a folder beside cargo's
+//! build output. Packages are only given by name; their source is the machine's own setting.
 //!
-//! Every step has a time limit, and the end of what it said is in the error.
+//! Every step has a time limit, and an error holds the end of the step's output.
 
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
@@ -18,7 +17,7 @@ const INSTALL_MAX: Duration = Duration::from_secs(300);
 const POLL: Duration = Duration::from_millis(100);
 /// Lines of what a failed step said that are shown.
 const LINES_MAX: usize = 5;
-/// Where servers are that are not meant to be started by hand.
+/// Folders of servers that are not meant to be started by hand.
 const SYSTEM_FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
 
 /// Finds programs, and installs those that are missing.
@@ -44,7 +43,7 @@ impl PeerInstaller {
         }
         self.may(program)?;
         if self.apt(packages).is_err() {
-            // Its lists of packages may be old, or not there yet.
+            // The machine's lists of packages may be old, or missing.
             self.apt_get(&["update", "-q"])?;
             self.apt(packages)?;
         }

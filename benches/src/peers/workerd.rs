@@ -1,5 +1,5 @@
-//! workerd, the runtime of Cloudflare's workers: a worker in JavaScript, or one whose answers come
-//! out of a WebAssembly module. It serves from one thread.
+//! workerd, the runtime of Cloudflare's workers: with a worker in JavaScript, or a worker that gets its answers from a
+//! WebAssembly module. It serves from one thread.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,7 +14,7 @@ const PACKAGE: &str = "workerd@1.20261117.1";
 /// Decides about the behaviour of workerd's interfaces.
 const COMPATIBILITY: &str = "2026-01-01";
 
-/// What the worker is made of.
+/// The form of the worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     JavaScript,

@@ -1,6 +1,6 @@
 //! The product under measurement: the built `dyno` binary, and the app that it serves.
 //!
-//! Owns a folder for slugs, caches and logs, which is gone at the end. Nothing of the user's is used.
+//! Owns a folder for slugs, caches and logs, which is removed at the end. No file of the user is used.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,9 +18,9 @@ use crate::product::child_server::{ChildServer, ChildServerStart, LogTarget, fre
 const DIST_BUILD: &str = "(dist)";
 /// The name of the binary.
 const BINARY: &str = "dyno";
-/// Where the test guests are, from the repository's folder.
+/// The folder of the test guests, from the repository's folder.
 const GUESTS: &str = "runtime/dyno/tests/guests";
-/// Where the guest with one path for each kind of work is.
+/// The folder of the guest with one path for each kind of work.
 const BENCH_GUEST: &str = "benches/guests/bench";
 
 /// The binary and what it runs.
@@ -34,10 +34,10 @@ pub(crate) struct MeasuredBinary {
     started: AtomicU32,
 }
 
-/// Which binary was measured.
+/// The version of the binary that was measured.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct BinaryVersion {
-    /// What it says itself.
+    /// The version as the binary itself prints it.
     pub(crate) says: String,
     /// When it was built.
     pub(crate) built: String,

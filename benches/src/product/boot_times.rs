@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// What every line about a change of state contains.
+/// Text that every line about a change of state contains.
 pub(crate) const STATE_CHANGED: &str = ": State changed from ";
 
 /// A dyno on its way up.

@@ -26,7 +26,7 @@ const STOP_MAX: Duration = Duration::from_secs(5);
 /// Bytes read at a time of a log that nobody looks at.
 const DRAIN_BYTES: usize = 64 * 1024;
 
-/// Where a server's standard output goes.
+/// The destination of a server's standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LogTarget {
     /// To `/dev/null`.
@@ -45,21 +45,21 @@ pub(crate) struct ChildServer {
     behind: Vec<ChildServer>,
     lines: Arc<LogLines>,
     pub(crate) address: SocketAddr,
-    /// As it would be typed, programs and files by their names alone.
+    /// The command line, with the names of programs and files but without their folders.
     pub(crate) command: String,
-    /// What its program says it is; may be empty.
+    /// The version that the program prints; may be empty.
     version: String,
 }
 
 /// How a server is started, apart from its command.
 #[derive(Debug)]
 pub(crate) struct ChildServerStart<'a> {
-    /// Where the command will listen.
+    /// The port on which the command will listen.
     pub(crate) port: u16,
     pub(crate) log: LogTarget,
-    /// A file for what it says on its standard error.
+    /// The file for its standard error.
     pub(crate) errors: &'a Path,
-    /// It is up when it answers 200 here.
+    /// The URL that answers 200 when the server is up.
     pub(crate) probe: &'a str,
 }
 
@@ -164,7 +164,7 @@ impl ChildServer {
         Ok(cpu)
     }
 
-    /// What it, its parts, and all their descendants hold.
+    /// The resources of the server, its parts, and all their descendants.
     pub(crate) fn holdings_in_all(&self) -> Result<ProcessResources> {
         let mut held = process::holdings_of_tree(self.child.id())?;
         for part in &self.behind {
@@ -173,7 +173,7 @@ impl ChildServer {
         Ok(held)
     }
 
-    /// What its first process holds.
+    /// The resources of the server's first process.
     pub(crate) fn holdings(&self) -> Result<ProcessResources> {
         process::holdings(self.child.id())
     }

@@ -1,7 +1,7 @@
 //! `dyno serve` under measurement: a server with an API, apps and their logs.
 //!
-//! Owns the process and its data folder, which are gone with it. What it asks of the API is what the
-//! product's own commands ask; the numbers come from `/metrics`.
+//! Owns the process and its data folder, which are removed together. Uses the same API requests as the product's own
+//! commands; the numbers come from `/metrics`.
 
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,19 +19,19 @@ use crate::load::client::{BenchClient, HttpAnswer, request};
 use crate::product::binary::MeasuredBinary;
 use crate::product::child_server::{ChildServer, ChildServerStart, LogTarget, free_port};
 
-/// What stands before the token in the line that shows it.
+/// Text before the token, in the line that shows it.
 const TOKEN: &str = "admin token: ";
-/// How long the token's line may take after the API answers.
+/// The longest wait for the line with the token, after the API answers.
 const TOKEN_MAX: Duration = Duration::from_secs(10);
-/// How long a release may take to serve.
+/// The longest wait until a release serves.
 const RELEASE_MAX: Duration = Duration::from_secs(60);
-/// Between two looks at the server's numbers.
+/// The pause between two readings of the server's metrics.
 const LOOK: Duration = Duration::from_millis(20);
-/// How long the last lines of a log may take to come.
+/// The longest wait for the last lines of a log.
 const LOG_END: Duration = Duration::from_secs(1);
-/// How long a reader may take to be counted.
+/// The longest wait until a new log reader is counted.
 const READER_MAX: Duration = Duration::from_secs(10);
-/// How many there are, among the server's numbers.
+/// The metric that counts the readers of logs.
 const READERS: &str = "dyno_log_readers";
 /// Media type of a slug.
 const SLUG_TYPE: &str = "Content-Type: application/vnd.dyno.slug.v1+tar.zstd";
@@ -41,7 +41,7 @@ const JSON_TYPE: &str = "Content-Type: application/json";
 #[derive(Debug)]
 pub(crate) struct DynoServe {
     pub(crate) server: ChildServer,
-    /// Where apps answer.
+    /// The address of apps.
     pub(crate) apps: SocketAddr,
     token: String,
     api: Mutex<BenchClient>,
@@ -53,14 +53,14 @@ pub(crate) struct DynoServe {
 /// A slug and its name.
 #[derive(Debug)]
 pub(crate) struct SlugFile {
-    /// `sha256:` and 64 digits.
+    /// The id of the slug: `sha256:` and 64 digits.
     id: String,
     pub(crate) file: PathBuf,
     bytes: Vec<u8>,
 }
 
 impl DynoServe {
-    /// `dyno serve` with further `flags`, when its API answers. Its ports were free a moment ago.
+    /// Starts `dyno serve` with further `flags`, and returns when its API answers. Its ports were free a moment ago.
     pub(crate) fn start(product: &MeasuredBinary, flags: &[&str]) -> Result<DynoServe> {
         let data = tempfile::tempdir().context("cannot make a folder for the server's data")?;
         let (apps, api) = (free_port()?, free_port()?);
@@ -93,7 +93,7 @@ impl DynoServe {
         })
     }
 
-    /// A request of the API, and its answer as JSON.
+    /// Sends a request to the API. Returns the answer as JSON.
     pub(crate) fn api(&self, method: &str, path: &str, body: &Value) -> Result<Value> {
         let body = match body {
             Value::Null => String::new(),
@@ -108,7 +108,7 @@ impl DynoServe {
         let token = format!("Authorization: Bearer {}", self.token);
         let bytes = request(method, "api.localhost", path, &[&token, media], body);
         let mut client = self.api.lock().unwrap_or_else(PoisonError::into_inner);
-        // The server may have closed a connection that rested; a second one is fresh.
+        // The server may have closed an idle connection; the second attempt uses a fresh one.
         let answer = client.ask(&bytes).or_else(|_| client.ask(&bytes));
         let answer = answer.with_context(|| format!("{method} {path}"))?;
         ensure!(
@@ -120,7 +120,7 @@ impl DynoServe {
         Ok(answer)
     }
 
-    /// Gives the server a slug.
+    /// Uploads a slug to the server.
     pub(crate) fn upload(&self, slug: &SlugFile) -> Result<()> {
         let hex = slug.id.trim_start_matches("sha256:");
         let path = format!("/v1/slugs/{hex}");
@@ -133,7 +133,7 @@ impl DynoServe {
             .map(drop)
     }
 
-    /// Makes a release of a slug that is there; returns its version.
+    /// Makes a release of an uploaded slug. Returns its version.
     pub(crate) fn release(&self, app: &str, slug: &SlugFile) -> Result<String> {
         let path = format!("/v1/apps/{app}/releases");
         let made = self.api("POST", &path, &json!({ "slug": slug.id }))?;
@@ -161,14 +161,14 @@ impl DynoServe {
         }
     }
 
-    /// Makes an app that serves a slug that is there.
+    /// Makes an app that serves an uploaded slug.
     pub(crate) fn deploy(&self, app: &str, slug: &SlugFile) -> Result<()> {
         self.create(app)?;
         let version = self.release(app, slug)?;
         self.until_serving(app, &version)
     }
 
-    /// Asks for so many web dynos, and waits for none.
+    /// Sets the number of web dynos, without waiting for them.
     pub(crate) fn scale(&self, app: &str, dynos: u32) -> Result<()> {
         let path = format!("/v1/apps/{app}/formation");
         let update = json!({ "updates": [{ "type": "web", "quantity": dynos }] });
@@ -181,13 +181,13 @@ impl DynoServe {
         self.api("PATCH", &path, changes).map(drop)
     }
 
-    /// The server's numbers now.
+    /// The server's metrics now.
     pub(crate) fn numbers(&self) -> Result<MetricValues> {
         let answer = self.ask("GET", "/metrics", JSON_TYPE, b"")?;
         Ok(MetricValues(String::from_utf8(answer.body)?))
     }
 
-    /// Waits until the server's numbers are as they should be.
+    /// Waits until the server's metrics fulfil a condition.
     pub(crate) fn until(
         &self,
         patience: Duration,
@@ -210,7 +210,7 @@ impl DynoServe {
         }
     }
 
-    /// `dyno` with these words, meaning this server; not yet run.
+    /// The command `dyno` with these arguments, directed at this server. Not started yet.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         command
@@ -225,7 +225,7 @@ impl DynoServe {
         command
     }
 
-    /// Follows what the platform says of an app, by the product's own command.
+    /// Follows the platform's log lines about an app, with `dyno logs -t`.
     pub(crate) fn follow(&self, app: &str) -> Result<LogFollower> {
         let readers = self.numbers()?.value(READERS);
         let mut command = self.command(&["logs", "-t", "-n", "0", "--source", "dyno", "-a", app]);
@@ -244,13 +244,13 @@ impl DynoServe {
         Ok(follower)
     }
 
-    /// All lines that came, after a moment for the last ones.
+    /// All lines of the log, after a short wait for the last ones.
     pub(crate) fn followed(&self, mut follower: LogFollower) -> Result<Vec<String>> {
         std::thread::sleep(LOG_END);
         let readers = self.numbers()?.value(READERS);
         follower.stop();
         let lines = follower.lines.take().map(JoinHandle::join);
-        // The next one that follows is told from this one by number.
+        // The next follower is recognised by the number of log readers, so wait until this one is no longer counted.
         self.until(READER_MAX, "a reader of the log less", |numbers| {
             numbers.value(READERS) < readers
         })?;
@@ -261,7 +261,7 @@ impl DynoServe {
     }
 }
 
-/// `dyno logs -t`, as it runs; it ends with this value.
+/// A running `dyno logs -t`. The process ends when this value is dropped.
 #[derive(Debug)]
 pub(crate) struct LogFollower {
     child: Child,
@@ -281,7 +281,7 @@ impl Drop for LogFollower {
     }
 }
 
-/// What `/metrics` says.
+/// The text of `/metrics`.
 #[derive(Debug)]
 pub(crate) struct MetricValues(String);
 
@@ -297,7 +297,7 @@ impl MetricValues {
         self.value(&format!("dyno_dynos{{state=\"{state}\"}}"))
     }
 
-    /// How many dynos are in which state, for people.
+    /// The number of dynos in each state, for people.
     pub(crate) fn states(&self) -> String {
         let lines = self.0.lines().filter(|line| {
             line.starts_with("dyno_dynos{") || line.starts_with("dyno_router_dynos_")
@@ -307,7 +307,7 @@ impl MetricValues {
 }
 
 impl SlugFile {
-    /// Has the product build a slug of a component and a file with some text in it.
+    /// Makes the product build a slug from a component and a file with the given text.
     pub(crate) fn pack(
         product: &MeasuredBinary,
         name: &str,
@@ -323,7 +323,7 @@ impl SlugFile {
         SlugFile::build(product, &folder)
     }
 
-    /// Has the product build the app in a folder; the slug lies beside it.
+    /// Makes the product build the app in a folder. The slug is written beside the folder.
     pub(crate) fn build(product: &MeasuredBinary, folder: &Path) -> Result<SlugFile> {
         let file = folder.with_extension("slug");
         let mut command = product.command();
@@ -343,7 +343,7 @@ impl SlugFile {
         })
     }
 
-    /// Its size, in bytes.
+    /// The size of the slug, in bytes.
     pub(crate) fn size(&self) -> usize {
         self.bytes.len()
     }

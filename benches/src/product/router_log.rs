@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::product::boot_times;
 
-/// What stands between source and fields of such a line.
+/// Text between the source and the fields of a line of the router.
 const SOURCE: &str = " dyno[router]: ";
 
 /// A request as its line tells of it. Times are since the epoch.

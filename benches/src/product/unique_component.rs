@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::product::binary::MeasuredBinary;
 
-/// What a section begins with whose content means nothing to engines.
+/// The first byte of a section that engines ignore.
 const CUSTOM_SECTION: u8 = 0;
 /// The section's name.
 const SECTION_NAME: &[u8] = b"mark";

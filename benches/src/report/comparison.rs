@@ -1,6 +1,6 @@
-//! A run held against an earlier one, figure by figure, by the JSON of both.
+//! Compares a run with an earlier run, figure by figure, by the JSON of both.
 //!
-//! Says what has changed and by how much; not whether that is good, which for most figures depends.
+//! Owns the differences and their size. Must not judge whether a difference is good: for most figures that depends.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::report::document::{BenchReport, FORM, Figure};
 use crate::report::statistics::SampleSpread;
 use crate::report::text;
 
-/// What is read of an earlier report. What it lacks, and what it has besides, does no harm.
+/// The parts of an earlier report that are compared. Missing and additional parts are ignored.
 #[derive(Debug, Deserialize)]
 pub(crate) struct EarlierReport {
     form: u32,
@@ -32,7 +32,7 @@ struct EarlierFigure {
     subject: String,
     name: String,
     unit: String,
-    /// What is no number in a report is `null` in JSON.
+    /// A value that is not a number is `null` in a report's JSON.
     samples: Vec<Option<f64>>,
 }
 

@@ -1,4 +1,4 @@
-//! What a run found, as data. Knows neither how it was measured nor how it is shown.
+//! The results of a run, as data. Must not know how they were measured, nor how they are shown.
 //!
 //! The JSON form is for comparing runs: names of scenarios, subjects and figures are stable.
 
@@ -29,7 +29,7 @@ pub(crate) struct BenchReport {
     pub(crate) outcomes: Vec<ScenarioOutcome>,
 }
 
-/// What one scenario found.
+/// The results of one scenario.
 #[derive(Debug, Serialize)]
 pub(crate) struct ScenarioOutcome {
     pub(crate) scenario: String,
@@ -39,7 +39,7 @@ pub(crate) struct ScenarioOutcome {
     pub(crate) load_before: f64,
     /// The servers, as they were started.
     pub(crate) commands: Vec<String>,
-    /// What was left out, with the reason.
+    /// The parts that were left out, with the reason.
     pub(crate) skipped: Vec<String>,
     pub(crate) figures: Vec<Figure>,
 }
@@ -58,12 +58,12 @@ pub(crate) struct Figure {
     pub(crate) gate: Option<FigureGate>,
 }
 
-/// Where the median has to lie. One of the two bounds is set.
+/// The bounds for the median. One of the two is set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub(crate) struct FigureGate {
     pub(crate) at_most: Option<f64>,
     pub(crate) at_least: Option<f64>,
-    /// What is hoped for beyond the gate; nothing depends on it.
+    /// A goal beyond the gate; missing it has no consequence.
     pub(crate) goal: Option<f64>,
     pub(crate) held: bool,
 }
@@ -192,7 +192,7 @@ impl ScenarioOutcome {
 }
 
 impl Figure {
-    /// The median must not be above `at_most`. What could not be measured has not held.
+    /// Requires that the median is not above `at_most`. A figure that could not be measured has failed its gate.
     pub(crate) fn gate(&mut self, at_most: f64) -> &mut Figure {
         self.bound(FigureGate {
             at_most: Some(at_most),
@@ -208,13 +208,13 @@ impl Figure {
         })
     }
 
-    /// Says that the samples are a course over time.
+    /// Marks the samples as a series over time.
     pub(crate) fn series(&mut self) -> &mut Figure {
         self.series = true;
         self
     }
 
-    /// What is hoped for, in a figure that has a gate.
+    /// Sets the goal, in a figure that has a gate.
     pub(crate) fn goal(&mut self, goal: f64) {
         self.gate = self.gate.map(|gate| FigureGate {
             goal: Some(goal),

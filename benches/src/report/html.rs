@@ -1,5 +1,5 @@
-//! A report as one HTML file for a person to look at: no scripts, nothing from elsewhere, light and
-//! dark. Must not know what a scenario is about: charts are chosen by the shape of its figures.
+//! A report as one HTML file, for people: no scripts, no external resources, light and dark. Must not know the subject
+//! of a scenario: charts are chosen by the shape of its figures.
 
 mod bars;
 mod charts;
@@ -14,10 +14,10 @@ use crate::report::document::{BenchReport, Figure, FigureGate, ScenarioOutcome};
 use crate::report::text::{self, distinct, titled, value};
 use charts::Chart;
 
-/// Charts of a scenario that are not folded away: those of what its author named first.
+/// Charts of a scenario that are not collapsed: those of the figures that its author named first.
 const CHARTS_OPEN: usize = 6;
 
-/// The page.
+/// The whole page.
 pub(crate) fn page(report: &BenchReport, comparison: Option<&Comparison>) -> String {
     let mut body = head(report);
     body += &gates(report);
@@ -34,7 +34,7 @@ pub(crate) fn page(report: &BenchReport, comparison: Option<&Comparison>) -> Str
     )
 }
 
-/// Text, so that nothing in it is taken for HTML, in elements and in attributes.
+/// Escapes text for HTML elements and attributes.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -83,7 +83,7 @@ fn head(report: &BenchReport) -> String {
     text + "</nav>\n"
 }
 
-/// Files by their names alone: their folders are this machine's business.
+/// Command-line arguments, with the names of files but without their folders, which only concern this machine.
 fn arguments(report: &BenchReport) -> String {
     let short = report.arguments.iter().map(|word| {
         let path = Path::new(word);
@@ -140,7 +140,7 @@ fn section(outcome: &ScenarioOutcome) -> String {
     );
     let mut charts = charts::of(outcome);
     let more = charts.split_off(charts.len().min(CHARTS_OPEN));
-    // The wide ones first, so that the others fill rows.
+    // Wide charts first, so that the other charts fill rows.
     charts.sort_by_key(|chart| !chart.wide);
     let plain = if charts::plain(outcome) { " plain" } else { "" };
     let open = inside(&charts);
@@ -161,7 +161,7 @@ fn inside(charts: &[Chart]) -> String {
     charts.iter().map(|chart| &*chart.html).collect()
 }
 
-/// Every figure of a scenario, a row for each subject.
+/// A table of all figures of a scenario, a row for each subject.
 fn table(outcome: &ScenarioOutcome) -> String {
     let subjects = distinct(outcome.figures.iter().map(|figure| &*figure.subject));
     let names = distinct(outcome.figures.iter().map(|figure| &*figure.name));
@@ -189,7 +189,7 @@ fn cell(figure: &Figure) -> String {
     format!("<td title=\"{title}\">{}", text::with_spread(figure))
 }
 
-/// All samples, for those who point at a value.
+/// All samples of a figure, for the tooltip of its value.
 fn samples(figure: &Figure) -> String {
     let samples = figure.samples.iter().map(|sample| value(figure, *sample));
     let samples: Vec<String> = samples.collect();
@@ -217,7 +217,7 @@ fn servers(outcome: &ScenarioOutcome) -> String {
     text
 }
 
-/// What has changed since an earlier run: all that is beyond the spread, and the rest folded away.
+/// The changes since an earlier run: those beyond the spread are open, the others are collapsed.
 fn changes(comparison: &Comparison) -> String {
     let (beyond, all) = (comparison.beyond(), comparison.changes.len());
     let mut text = format!(

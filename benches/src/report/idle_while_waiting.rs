@@ -7,8 +7,8 @@ use std::time::Duration;
 /// From, to.
 pub(crate) type TimeSpan = (Duration, Duration);
 
-/// When at least one of the dynos was free for longer than `slack` on end: `busy` has the spans of each dyno's
-/// requests, in any order. What is returned is sorted; spans neither overlap nor touch.
+/// The times when at least one dyno was free for longer than `slack` without a break. `busy` has the spans of each
+/// dyno's requests, in any order. The result is sorted; its spans neither overlap nor touch.
 pub(crate) fn idle(busy: Vec<Vec<TimeSpan>>, slack: Duration) -> Vec<TimeSpan> {
     let mut gaps: Vec<TimeSpan> = busy
         .into_iter()

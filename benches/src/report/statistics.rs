@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// Where the samples of some repeats lie.
+/// The spread of the samples of several repeats.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(crate) struct SampleSpread {
     pub(crate) median: f64,

@@ -17,7 +17,7 @@ const WIDTH: usize = 120;
 /// Characters of what stands between two columns.
 const GAP: usize = 3;
 
-/// What stands above the tables.
+/// The text above the tables.
 pub(crate) fn machine(report: &BenchReport) -> String {
     let (machine, dyno) = (&report.machine, &report.dyno);
     format!(

@@ -51,8 +51,8 @@ pub(crate) fn verdict(gate: FigureGate) -> &'static str {
     }
 }
 
-/// How far samples lie from their median, in per cent: half of what is between the ends. Nothing for
-/// one sample, or around 0.
+/// The spread of samples around their median, in per cent: half of the distance between the smallest and the largest.
+/// `None` for a single sample, or for a median of 0.
 pub(crate) fn spread_percent(figure: &Figure) -> Option<f64> {
     let SampleSpread { median, min, max } = figure.spread;
     let some = figure.samples.len() > 1 && median != 0.0;

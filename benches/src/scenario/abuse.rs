@@ -19,8 +19,8 @@ use crate::report::statistics::quantile;
 
 /// The app.
 const APP: &str = "shop";
-/// Its dynos. At this pace requests that time out after a second, and those whose client has left, hold five of them at
-/// a time.
+/// The number of dynos. At this pace, requests that time out after a second, and requests whose client has left, hold
+/// five dynos at a time.
 const DYNOS: u32 = 24;
 /// Requests a second, of which one in ten is bad.
 const PER_SECOND: u32 = 100;
@@ -28,7 +28,7 @@ const PER_SECOND: u32 = 100;
 const BAD_EVERY: u64 = 10;
 /// Part of the time that is the warm-up, and as much is the quiet run: the log and caches fill.
 const PART: u32 = 10;
-/// What the 99th percentile may be under abuse, in times of that of the quiet run.
+/// The largest allowed ratio of the 99th percentile under abuse to that of the quiet run.
 const LATER_MAX: f64 = 2.0;
 /// How long the dynos may take to come up.
 const PATIENCE: Duration = Duration::from_secs(60);

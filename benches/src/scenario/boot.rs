@@ -79,7 +79,7 @@ fn note(outcome: &mut ScenarioOutcome, round: u32, server: &ChildServer) {
     }
 }
 
-/// Has the dyno trap, and waits until it is up again.
+/// Makes the dyno trap, and waits until it is up again.
 fn one_by_one(server: &ChildServer) -> Result<Vec<BootTime>> {
     for number in 1..=ALONE {
         let ok = closed_loop::fetch(server.address, "/ok", "")?;

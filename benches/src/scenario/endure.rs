@@ -1,7 +1,7 @@
-//! `soak`: minutes of mixed load, part of which goes wrong; nothing that the server holds may grow.
+//! `soak`: minutes of mixed load with failing requests; no resource that the server holds may grow.
 //!
-//! Four apps on one server: one that works, one whose guest traps, one whose requests take too long, and
-//! one whose clients hang up. What the server holds is looked at while it rests, before and after.
+//! Four apps on one server: one that works, one whose guest traps, one whose requests take too long, and one whose
+//! clients hang up. The server's resources are read while it is idle, before and after.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -84,7 +84,7 @@ fn deploy(serve: &DynoServe, product: &MeasuredBinary) -> Result<()> {
     serve.until(PATIENCE, "all dynos up", up)
 }
 
-/// What was asked of an app, and how often it was not answered as it should be.
+/// Requests to an app, and the number that were not answered as they should be.
 #[derive(Debug, Clone, Copy, Default)]
 struct SoakCounts {
     asked: u64,

@@ -29,9 +29,9 @@ const DYNOS: u32 = 20;
 /// Requests before growth is counted, until the collector of JavaScript has found its heap's size; and while it is.
 const WARM_REQUESTS: usize = 10_000;
 const REQUESTS: usize = 1_000;
-/// What the first request after a boot may take, in ms.
+/// The longest allowed time of the first request after a boot, in ms.
 const FIRST_MILLIS_MAX: f64 = 100.0;
-/// What a thousand requests may leave, in MiB: less than one of the collector's arenas each.
+/// The largest allowed growth over a thousand requests, in MiB: less than one of the collector's arenas for each.
 const GROWTH_MIB_MAX: f64 = 4.0;
 
 pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<ScenarioOutcome> {

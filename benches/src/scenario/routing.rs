@@ -24,7 +24,7 @@ use crate::report::statistics::quantile;
 const SIZES: [u32; 2] = [50, 75];
 /// Chance begins here, so that every run has the same requests.
 const SEED: u64 = 2013;
-/// What a request may take, waiting included: more than the longest line of one dyno.
+/// The time limit of a request, waiting included: more than the longest queue of one dyno.
 const TIMEOUT: &str = "10m";
 /// How long dynos may take to come up.
 const PATIENCE: Duration = Duration::from_secs(60);

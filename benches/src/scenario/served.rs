@@ -22,7 +22,7 @@ use crate::report::document::ScenarioOutcome;
 
 /// Dynos of `mixed`, besides one for each connection: as many as the classic stack has back ends.
 const FEW_DYNOS: u32 = 4;
-/// Where the peers are installed, from the repository's folder.
+/// The folder in which peers are installed, from the repository's folder.
 const PEERS: &str = "target/peers";
 
 /// All that servers are made from.
@@ -34,7 +34,7 @@ struct ContestField<'a> {
     /// The bench guest.
     guest: PathBuf,
     pages: GuestPages,
-    /// What every server gets, unless its row is about another number of threads.
+    /// The budget of every server, unless its row is about another number of threads.
     budget: CpuBudget,
     contestants: Vec<Contestant>,
     skipped: Vec<String>,
@@ -211,7 +211,7 @@ impl ContestField<'_> {
         self.add(figures::HYPER.to_owned(), hyper)?;
         self.contestants.rotate_right(1);
         if self.which == Scenario::Hello && self.options.crowd > 0 {
-            // What the sockets alone cost then.
+            // The cost of the sockets alone in that case.
             let server = Rc::clone(&self.contestants[0].server);
             let targets = self.contestants[0].targets.clone();
             let name = format!("{}, {} connections", figures::HYPER, self.options.crowd);

@@ -22,7 +22,7 @@ const IDLE_AFTER: &str = "1s";
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Requests of each dyno once it is awake; the median counts.
 const AWAKE: usize = 9;
-/// What a wake-up may take, in µs.
+/// The longest allowed wake-up, in µs.
 const MICROS_MAX: f64 = 1_000.0;
 
 /// Of one dyno, in µs.

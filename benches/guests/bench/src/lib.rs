@@ -24,7 +24,7 @@ use wasip2::http::types::{
 };
 use wasip2::io::streams::StreamError;
 
-/// What `GET /` is answered with.
+/// The body of the answer to `GET /`.
 const HELLO: &str = "Hello from a dyno, whichever it is.\n";
 /// Bytes of `GET /body`.
 const BODY_BYTES: usize = 64 * 1024;

@@ -33,7 +33,7 @@ pub(super) fn chart(outcome: &ScenarioOutcome, name: &str, parts: &[&str]) -> Ch
     card(class, name, unit, &inside)
 }
 
-/// Where the axis ends.
+/// The end of the axis.
 fn end(figures: &[&Figure]) -> f64 {
     let tops = figures.iter().map(|figure| top(figure));
     let tops: Vec<f64> = tops.filter(|top| top.is_finite()).collect();
@@ -74,8 +74,8 @@ fn row(figure: &Figure, parts: &[&Figure], end: f64) -> String {
     )
 }
 
-/// The bar, or its parts one after the other. They are medians of their own, and so may differ a
-/// little from the whole: it is the whole that is as long as it should be.
+/// The bar, or its parts one after the other. The parts have medians of their own, so their sum may differ a little
+/// from the whole: the length of the bar is that of the whole.
 fn fill(figure: &Figure, parts: &[&Figure], end: f64) -> String {
     let median = figure.spread.median;
     let cut = if median > end { " cut" } else { "" };

@@ -1,7 +1,7 @@
-//! Which charts show a scenario: by the names and shapes of its figures alone.
+//! Chooses the charts for a scenario, only by the names and shapes of its figures.
 //!
-//! Quantiles of one thing are one chart; parts of a figure are in its bars; a course over time is a
-//! line; what only one subject has is a number.
+//! The quantiles of one quantity are one chart; parts of a figure are in its bars; a series over time is a line; a
+//! figure that only one subject has is a number.
 
 use std::fmt::Write;
 
@@ -9,15 +9,15 @@ use super::{bars, escape, quantiles};
 use crate::report::document::{Figure, ScenarioOutcome};
 use crate::report::text::{self, distinct, titled, value};
 
-/// What names of parts of another figure, in the same unit, begin with.
+/// Prefix of the names of figures that are a part of another figure, in the same unit.
 const PART: &str = "of that, ";
 
-/// Whose a subject is, as far as its name tells: it decides about the colour.
+/// The role of a subject, by its name. Determines the colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Whose {
     /// The product.
     Own,
-    /// What the others are measured by.
+    /// The subject with which the others are compared.
     Base,
     Other,
 }
@@ -46,7 +46,7 @@ impl Whose {
 /// A card with a chart.
 pub(super) struct Chart {
     pub(super) html: String,
-    /// It takes the whole width.
+    /// Whether the chart takes the whole width.
     pub(super) wide: bool,
 }
 
@@ -109,7 +109,7 @@ fn parts<'a>(outcome: &'a ScenarioOutcome, name: &str) -> Vec<&'a str> {
     distinct(parts.map(|figure| &*figure.name))
 }
 
-/// What a part is called beside its whole.
+/// The name of a part, when it is shown beside its whole.
 pub(super) fn part(name: &str) -> &str {
     name.strip_prefix(PART).unwrap_or(name)
 }

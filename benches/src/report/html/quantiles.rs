@@ -1,5 +1,5 @@
-//! Quantiles of one thing, such as latency p50, p99 and p99.9: dots on a line for each subject. The
-//! axis is logarithmic, since a tail may be a thousand times the middle.
+//! Charts of the quantiles of one quantity, such as latency p50, p99 and p99.9: dots on a line for each subject. The
+//! axis is logarithmic, since a tail may be a thousand times the median.
 
 use std::fmt::Write;
 
@@ -8,13 +8,13 @@ use super::escape;
 use crate::report::document::{Figure, ScenarioOutcome};
 use crate::report::text::number;
 
-/// What a quantile's name ends in, and how it is called on its own.
+/// Suffixes of the names of quantiles, and the label of each.
 const ENDINGS: [&str; 8] = [
     "mean", "median", "p50", "p90", "p95", "p99", "p99.9", "longest",
 ];
 
-/// What the names of all quantiles of one thing have in common; it may be empty. Nothing if the name
-/// is not one of a quantile.
+/// The common prefix of the names of all quantiles of one quantity; may be empty. `None` if `name` is not the name of a
+/// quantile.
 pub(super) fn group(name: &str) -> Option<String> {
     let (before, last) = name.rsplit_once(' ').unwrap_or(("", name));
     let is = ENDINGS.contains(&last);
@@ -114,15 +114,15 @@ fn row(subject: &str, figures: &[&Figure], axis: &Axis) -> String {
     )
 }
 
-/// A logarithmic axis over all values that are more than nothing.
+/// A logarithmic axis over all positive values.
 struct Axis {
-    /// Powers of ten.
+    /// The ends of the axis, as powers of ten.
     from: f64,
     to: f64,
 }
 
 impl Axis {
-    /// Decades that are shown at most: what is smaller stands at the left end.
+    /// Most decades that are shown: smaller values are drawn at the left end.
     const DECADES_MAX: f64 = 7.0;
 
     fn of(figures: &[&Figure]) -> Axis {
@@ -149,7 +149,7 @@ impl Axis {
         }
     }
 
-    /// In per cent of the width. Nothing for what is no number.
+    /// The position of a value, in per cent of the width. `None` if the value is not a number.
     fn place(&self, value: f64) -> Option<f64> {
         let log = if value > 0.0 {
             value.log10()
@@ -185,7 +185,7 @@ impl Axis {
     }
 }
 
-/// A time in the unit in which it is a number of few digits; other units stay.
+/// A time in the unit that gives few digits; values in other units stay as they are.
 fn humane(value: f64, unit: &str) -> String {
     let units = ["µs", "ms", "s"];
     let Some(mut index) = units.iter().position(|own| *own == unit) else {

@@ -1,7 +1,7 @@
 //! The larger part of `density`: thousands of dynos awake, and many more asleep, in one process.
 //!
-//! Nothing of the kernel's settings is changed. If the product does not come so far, how far it came is
-//! the figure, and why stands in the outcome.
+//! No setting of the kernel is changed. If the product does not reach the target, the figure is the number that it
+//! reached, and the outcome states the reason.
 
 use std::time::{Duration, Instant};
 
@@ -18,20 +18,20 @@ use crate::report::document::ScenarioOutcome;
 
 /// Dynos of one app: the product allows no more of a process type.
 const APP_DYNOS: u32 = 1_000;
-/// Dynos that may be awake while others are started to sleep: those that start need room as well.
+/// Dynos that may be awake while dynos are started to sleep: a starting dyno needs room among the awake ones.
 const AWAKE_MAX: f64 = 5_000.0;
-/// How long an app's dynos may take to come up, or to fall asleep.
+/// The longest wait for an app's dynos to come up, or to fall asleep.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long all may take to fall asleep in the end.
+/// The longest wait, at the end, until all dynos are asleep.
 const SLEEP_MAX: Duration = Duration::from_secs(120);
-/// Time for what a start leaves to be given back.
+/// The wait until memory that a start needed is given back.
 const SETTLE: Duration = Duration::from_secs(3);
 /// How long the idle process is watched.
 const IDLE: Duration = Duration::from_secs(3);
-/// How long a dyno is held by the request that asks it. A dyno has one request at a time: if as many requests as an
-/// app has dynos are answered before any could be the second one of a dyno, each had a dyno of its own.
+/// The time for which a request holds its dyno. A dyno has one request at a time: if an app answers as many requests as
+/// it has dynos before any dyno could serve a second one, each request had a dyno of its own.
 const HELD: Duration = Duration::from_millis(1_500);
-/// Between the questions to one app and to the next.
+/// The pause between the requests to one app and to the next.
 const NEXT_APP: Duration = Duration::from_millis(2_500);
 
 /// Whether dynos are to sleep.
@@ -41,7 +41,7 @@ enum DensityForm {
     Asleep,
 }
 
-/// What was found with so many dynos as there came to be.
+/// The measurements of as many dynos as could be started.
 struct Crowd {
     dynos: u32,
     asked: CrowdAnswers,
@@ -49,20 +49,20 @@ struct Crowd {
     all: ProcessResources,
     cpu: CpuTime,
     grown: Duration,
-    /// Why there are not more.
+    /// The reason why there are not more dynos.
     broke: Option<anyhow::Error>,
 }
 
-/// What came of asking every dyno.
+/// The results of a request to every dyno.
 struct CrowdAnswers {
-    /// Dynos that answered, none of them twice.
+    /// Dynos that answered, each exactly once.
     alone: u32,
-    /// Answers that were none of the app's.
+    /// Answers that did not come from the app.
     refused: u32,
     longest: Duration,
 }
 
-/// Adds both crowds to what `density` found.
+/// Adds the results of both crowds to those of `density`.
 pub(crate) fn add(
     outcome: &mut ScenarioOutcome,
     options: &BenchOptions,
@@ -136,7 +136,7 @@ fn name(app: u32) -> String {
     format!("crowd-{app}")
 }
 
-/// One app more, with so many dynos. `dynos` are there already.
+/// Adds one app with this many dynos. `dynos` exist already.
 fn grow(
     serve: &DynoServe,
     slug: &SlugFile,
