@@ -23,7 +23,7 @@ pub(crate) const MIB: f64 = 1_048_576.0;
 /// Bytes of a KiB.
 pub(crate) const KIB: f64 = 1_024.0;
 
-/// A figure of something: its name, its unit, and how it is read.
+/// A figure: its name, its unit, and the function that reads its value.
 pub(crate) type FigureReader<T> = (&'static str, &'static str, fn(&T) -> f64);
 
 /// The app's page, as `server` returns it.

@@ -237,7 +237,7 @@ impl FolderWalk<'_> {
     }
 }
 
-/// What a special file is, for an error.
+/// The kind of a special file, for an error.
 fn describe_kind(kind: FileType) -> &'static str {
     if kind.is_fifo() {
         "a pipe"

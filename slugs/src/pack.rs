@@ -23,11 +23,11 @@ const SLUG_MODE: u32 = 0o666;
 /// A slug file, and the warnings of its build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackedSlug {
-    /// What the slug holds.
+    /// The slug in the file.
     pub slug: Slug,
     /// The path of the file.
     pub file: PathBuf,
-    /// What the author should know.
+    /// Warnings for the author.
     pub warnings: Vec<BuildWarning>,
 }
 

@@ -52,7 +52,7 @@ pub struct UnpackedSlug {
 /// One slug of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoredSlug {
-    /// Its digest, which is its name.
+    /// The digest, which is the slug's name.
     pub id: SlugId,
     /// Size of the file, in bytes.
     pub bytes: u64,

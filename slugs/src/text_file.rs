@@ -26,7 +26,7 @@ pub enum TextFileError {
     NotText {
         /// The file.
         file: PathBuf,
-        /// What the file is instead.
+        /// The encoding or kind of the file, which is not text in UTF-8.
         problem: &'static str,
     },
 }

@@ -136,7 +136,7 @@ fn write_error(path: &SlugPath, source: std::io::Error) -> VerifyError {
     }
 }
 
-/// Where unpacked files are written: below a folder, or nowhere.
+/// The destination of unpacked files: a folder, or none.
 struct UnpackTarget<'a> {
     into: Option<&'a Dir>,
     folders: BTreeSet<String>,

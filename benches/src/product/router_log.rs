@@ -15,7 +15,7 @@ pub(crate) struct RoutedRequest {
     pub(crate) id: String,
     /// `web.1`; empty if none had it.
     pub(crate) dyno: String,
-    /// When its last byte left.
+    /// The time at which the last byte of the response left.
     pub(crate) ended: Duration,
     pub(crate) wait: Duration,
     pub(crate) service: Duration,

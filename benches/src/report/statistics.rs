@@ -28,7 +28,8 @@ impl SampleSpread {
     }
 }
 
-/// The smallest sample that so many of all do not exceed (nearest rank); `NaN` of none.
+/// The smallest sample that is at least as large as the share `share` of all samples (nearest rank); `NaN` if there are
+/// none.
 pub(crate) fn quantile(samples: &[f64], share: f64) -> f64 {
     let sorted = sorted(samples);
     let rank = (share * sorted.len() as f64).ceil() as usize;

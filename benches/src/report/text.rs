@@ -78,7 +78,7 @@ pub(crate) fn titled(name: &str, unit: &str) -> String {
     }
 }
 
-/// Each name once, in the order in which they first come.
+/// Removes repeated names; keeps the order in which names first appear.
 pub(crate) fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut distinct = Vec::new();
     for name in names {

@@ -179,7 +179,8 @@ fn fared(wait: Duration, speed: f64) -> PolicyResult {
     }
 }
 
-/// A policy by what the generator saw. Ours is told from its log instead, since the generator cannot see its dynos.
+/// Adds a routing policy, with figures that the generator measured. The product's figures come from its log instead,
+/// since the generator cannot see its dynos.
 fn add_contender(
     outcome: &mut ScenarioOutcome,
     contender: &RoutingContender,

@@ -13,7 +13,7 @@ use crate::report::document::ScenarioOutcome;
 
 /// The app that is scaled.
 const APP: &str = "scaled";
-/// How long dynos may take to come up, or to go.
+/// The longest wait for dynos to come up, or to end.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// From the command until all dynos are up and take requests, in ms.

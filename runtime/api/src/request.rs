@@ -1,4 +1,4 @@
-//! What a request carries: its caller, and the values in its path, query, headers and body.
+//! The content of a request: its caller, and the values in its path, query, headers and body.
 //!
 //! Owns reading and checking them. Must not know routes.
 

@@ -1,4 +1,4 @@
-//! What all handlers share.
+//! State that all handlers share.
 //!
 //! Owns the handles to the rest of the server, and the API's own limits and counters. Must not know routes.
 
@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 /// Slugs that are uploaded at a time: checking a slug can take as much memory as its largest component.
 const UPLOADS_MAX: usize = 4;
 
-/// What the operator decides about the API.
+/// The operator's settings for the API.
 #[derive(Clone, Debug)]
 pub struct ApiSettings {
     /// The domain of the apps' default hostnames, such as `localhost`.
@@ -68,7 +68,7 @@ pub struct ApiState {
     pub(crate) shared: Arc<SharedState>,
 }
 
-/// What all clones of an [`ApiState`] share.
+/// State that all clones of an [`ApiState`] share.
 pub(crate) struct SharedState {
     parts: ApiParts,
     pub(crate) token_limiter: WrongTokenLimiter,
@@ -100,7 +100,7 @@ impl ApiState {
     }
 }
 
-/// Lets a handler write `state.control`.
+/// Makes `state.control` and the other handles available to handlers.
 impl std::ops::Deref for ApiState {
     type Target = ApiParts;
 

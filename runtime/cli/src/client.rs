@@ -62,7 +62,7 @@ pub(crate) struct Client {
     agent: Agent,
     url: ServerUrl,
     token: String,
-    /// Where the name of the app that requests are about comes from.
+    /// The source of the app's name, for error messages.
     app_name_source: Option<AppNameSource>,
 }
 
@@ -87,7 +87,7 @@ impl Client {
         }
     }
 
-    /// Has the message about a missing app say where the app's name comes from.
+    /// Adds the source of the app's name to errors about a missing app.
     fn with_app_name_source(mut self, source: AppNameSource) -> Client {
         self.app_name_source = Some(source);
         self

@@ -1,4 +1,5 @@
-//! The commands, one file each. A command says what is to be done, and shows what came of it.
+//! The commands of the command line: one file each, in folders by subject. A command sends requests to a server, or
+//! uses the crates `node` and `slugs`, and shows the result. Must not parse arguments: `args` does.
 
 mod account;
 mod app;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// The first argument of the child. It is no command for people, so it is in no help and no completion.
+/// The first argument of the child process. Users never type it, so help and completions leave it out.
 const COMPILE: &str = "__compile";
 
 /// This very program, also when another file was put in its place since: after an upgrade, a running server must not

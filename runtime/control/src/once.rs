@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 pub enum OneOffProgram {
     /// A process type of the release.
     Type {
-        /// Which.
+        /// The process type.
         process: ProcessType,
         /// Arguments that are appended to those of the process type.
         args: Vec<String>,
@@ -64,7 +64,7 @@ pub struct OneOffPipes {
 pub struct OneOffRequest {
     /// The app.
     pub app: AppName,
-    /// What.
+    /// The program to run.
     pub program: OneOffProgram,
     /// Environment variables, which override the app's config vars.
     pub env: BTreeMap<String, String>,
@@ -88,7 +88,7 @@ impl fmt::Debug for OneOffRequest {
 
 /// An order to the executor to start a one-off dyno. The executor reports `Up`, and `Exited` or `Down` at the end.
 pub struct OneOffStart {
-    /// Where.
+    /// The node that runs the dyno.
     pub node: NodeId,
     /// The dyno.
     pub dyno: DynoKey,
@@ -114,6 +114,6 @@ pub struct RunningOneOff {
     pub dyno: DynoKey,
     /// The release that it runs.
     pub version: Version,
-    /// Where.
+    /// The node that runs the dyno.
     pub node: NodeId,
 }

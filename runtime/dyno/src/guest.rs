@@ -64,7 +64,7 @@ pub(crate) struct GuestConfig<'a> {
     pub(crate) port: Option<Arc<ServerPort>>,
 }
 
-/// Where stdout or stderr of a guest goes.
+/// The destination of a guest's stdout or stderr.
 enum GuestOutput {
     Log(LogWriter),
     Pipe(OutputPipe),

@@ -1,16 +1,15 @@
 //! Dynos: WebAssembly components as long-lived instances that serve one request at a time.
 //!
-//! The only crate that knows wasmtime. A [`Fleet`] takes the planner's steps, makes releases ready
-//! (compiled in a limited child process, cached), starts dynos and reports what becomes of them;
-//! [`Fleet::take`] hands a free [`LocalDyno`] to the router, which uses it as an [`exchange::DynoHandle`]: a call runs one
-//! request. The router puts free dynos to sleep that nobody needed for a while; the next call wakes them.
-//! A dyno whose program listens on `$PORT` is called in the same way; one that only works is started and watched.
-//! [`Fleet::run`] runs a program once, with pipes for its stdin and its output.
-//! It decides nothing: what to start and when is the planner's business, which request goes where
-//! is the router's.
+//! The only crate that knows wasmtime. A [`Fleet`] takes the planner's steps, makes releases ready (compiled in a
+//! limited child process, cached), starts dynos and reports their state; [`Fleet::take`] hands a free [`LocalDyno`] to
+//! the router, which uses it as an [`exchange::DynoHandle`]: a call runs one request. The router puts dynos to sleep
+//! that have been free for a while; the next call wakes them. A dyno whose program listens on `$PORT` is called in the
+//! same way; a worker is started and watched. [`Fleet::run`] runs a program once, with pipes for its stdin and its
+//! output. Must not decide anything: the planner decides what to start and when, the router decides which dyno gets a
+//! request.
 //!
-//! Everything a guest can use is bounded: memory, tables, handles, files, sockets, log lines, and
-//! the time it computes before it yields.
+//! Everything that a guest can use is bounded: memory, tables, handles, files, sockets, log lines, and the time for
+//! which it computes before it yields.
 
 mod code;
 mod crash;

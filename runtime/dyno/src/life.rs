@@ -83,7 +83,7 @@ impl DynoLife {
         self.stop.load(Ordering::Acquire)
     }
 
-    /// Has [`DynoLife::stop`] wake `waker`. Returns whether the dyno was stopped already.
+    /// Makes [`DynoLife::stop`] wake `waker`. Returns whether the dyno was stopped already.
     pub(crate) fn is_stopped_or_wake(&self, waker: &Waker) -> bool {
         let mut slot = self.waker.lock();
         match &mut *slot {

@@ -78,7 +78,7 @@ pub enum PrepareError {
     Link {
         /// The process type.
         process: ProcessType,
-        /// What is missing.
+        /// The missing import or export.
         #[source]
         source: wasmtime::Error,
     },

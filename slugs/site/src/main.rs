@@ -1,7 +1,7 @@
 //! The component that serves a static site: one request in, one file out.
 //!
-//! Owns WASI: the site's list of files read once, requests, and files streamed in pieces. What is answered is decided
-//! in [`answer`], which knows no WASI and is tested on any machine.
+//! Owns WASI: the site's list of files read once, requests, and files streamed in pieces. [`answer`] decides the
+//! answers; it knows no WASI and is tested on any machine.
 
 mod answer;
 mod conditions;
@@ -22,7 +22,7 @@ const SITE_LIST: &str = "/.dyno/site";
 /// Bytes of a file that are in memory at a time.
 const PIECE_BYTES: u64 = 64 << 10;
 
-/// The site, read with the first request. Nothing if the slug has no list that can be read.
+/// The site, read with the first request. `None` if the slug has no readable list of files.
 fn site() -> Option<&'static Site> {
     static SITE: OnceLock<Option<Site>> = OnceLock::new();
     let read = || Site::parse(&std::fs::read_to_string(SITE_LIST).ok()?);

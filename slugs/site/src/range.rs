@@ -1,6 +1,6 @@
 //! Owns `Range: bytes=…` (RFC 9110, 14.2). Must not know files.
 
-/// What a `Range` header asks for.
+/// The meaning of a `Range` header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RangeRequest {
     /// The whole file: there is no range, or one that is not understood, or several, which a server may ignore.

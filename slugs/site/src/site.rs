@@ -32,7 +32,7 @@ const ESCAPED: &AsciiSet = &CONTROLS
 /// A file of the site.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SiteFile {
-    /// Its size.
+    /// The size of the file, in bytes.
     pub(crate) bytes: u64,
     /// A digest of its contents.
     pub(crate) digest: String,
@@ -47,14 +47,14 @@ pub(crate) struct Site {
     files: BTreeMap<String, SiteFile>,
 }
 
-/// What a path names.
+/// The target of a path.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum PathTarget<'s> {
     /// A file.
     File(&'s str, &'s SiteFile),
     /// A folder. The client is redirected to this path, which ends with `/`.
     Folder(String),
-    /// Nothing, and the page that says so, if there is one.
+    /// No file; with the site's page for this case, if there is one.
     Nothing(Option<(&'s str, &'s SiteFile)>),
 }
 
@@ -161,7 +161,8 @@ fn decode(path: &str) -> Option<Vec<String>> {
         .collect()
 }
 
-/// Encodes a folder's path for a `Location`. It begins with exactly one `/`, so that it never names another host.
+/// Encodes a folder's path for a `Location`. The result begins with exactly one `/`, so that it never names another
+/// host.
 fn encode(parts: &[String]) -> String {
     let mut path = String::from("/");
     for part in parts {

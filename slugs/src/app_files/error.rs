@@ -52,7 +52,7 @@ pub enum AppFilesError {
     NotAFile {
         /// The name.
         name: String,
-        /// What it is.
+        /// The kind of the file.
         what: &'static str,
     },
     /// An ignore pattern that cannot be parsed.

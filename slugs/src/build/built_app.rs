@@ -15,21 +15,21 @@ use crate::manifest::slug_json::{BuilderRecord, CommandProgram};
 pub struct BuiltApp {
     /// The source folder and what its files say.
     pub project: Project,
-    /// What built the app.
+    /// The builder, with the versions of its tools.
     pub builder: BuilderRecord,
     /// The components.
     pub components: Vec<BuiltFile>,
     /// Further files that the build made, which the app's own folder does not hold under these names.
     pub extra_files: Vec<BuiltFile>,
-    /// What the process types run; `None` where the Procfile says it.
+    /// The commands of the process types; `None` if the Procfile has them.
     pub commands: Option<BTreeMap<ProcessType, ProcessCommand>>,
-    /// What the first word of a one-off dyno's command stands for, besides process types and components.
+    /// The meaning of the first word of a one-off dyno's command, besides process types and components.
     pub command_words: BTreeMap<String, CommandProgram>,
-    /// Which files of the source folder belong to the app besides those.
+    /// The other files of the source folder that belong to the app.
     pub files: IncludedFiles,
 }
 
-/// Which files of the source folder belong to the app besides what the build made.
+/// The files of the source folder that belong to the app, besides the output of the build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IncludedFiles {
     /// All that no pattern leaves out.
@@ -53,7 +53,7 @@ impl BuiltApp {
         }
     }
 
-    /// What the author should know, although nothing stopped the build.
+    /// Warnings for the author; the build succeeded nevertheless.
     pub fn warnings(&self) -> &[BuildWarning] {
         &self.project.warnings
     }

@@ -23,17 +23,18 @@ const CORE_MODULE: [u8; 8] = *b"\0asm\x01\0\0\0";
 pub enum DetectedBuilder {
     /// `[build] command` of `dyno.toml`.
     Command(String),
-    /// There is a `Cargo.toml`.
+    /// The folder has a `Cargo.toml`.
     Rust,
-    /// There is a `package.json`, a configuration of Workers or Deno, or a single program with a usual name.
+    /// The folder has a `package.json`, a configuration of Workers or Deno, or a single program with a usual name.
     JavaScript,
-    /// There is a `requirements.txt`, a `pyproject.toml`, a `Pipfile` or the like, or a Python program with a usual name.
+    /// The folder has a `requirements.txt`, a `pyproject.toml`, a `Pipfile` or the like, or a Python program with a
+    /// usual name.
     Python,
-    /// There are `.c` files, and no build file of another tool.
+    /// The folder has `.c` files, and no build file of another tool.
     C,
     /// A folder of pages: `root` in `dyno.toml`, or `index.html` without any sign of another language.
     Static,
-    /// Nothing has to be built: these components are there already.
+    /// The folder has these built components, so no build is needed.
     Ready(Vec<SlugPath>),
 }
 
@@ -86,10 +87,10 @@ pub enum DetectError {
         /// The subfolder with the start page.
         root: &'static str,
     },
-    /// There are several `.wasm` files and no Procfile.
+    /// The folder has several `.wasm` files and no Procfile.
     #[error("there are several `.wasm` files ({}): say in a Procfile which one is which, as in `web: {}`", found.join(", "), found[0])]
     Several {
-        /// Their names.
+        /// The names of the files.
         found: Vec<String>,
     },
     /// The system refused to read a folder.

@@ -14,7 +14,7 @@ use crate::path::SlugPath;
 /// A file that a build made or found: a component, or any other file of the app.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuiltFile {
-    /// Its name in the app, whatever folder the tool wrote to.
+    /// The name of the component in the app, whatever folder the tool wrote to.
     pub path: SlugPath,
     /// Its path on this disk.
     pub file: PathBuf,
@@ -34,16 +34,16 @@ impl BuiltFile {
     }
 }
 
-/// What a builder made of an app.
+/// The output of a builder for one app.
 pub(crate) struct BuilderOutput {
     pub(crate) builder: BuilderRecord,
     /// The components.
     pub(crate) components: Vec<BuiltFile>,
     /// Further files that the app's own folder does not hold under these names.
     pub(crate) extra_files: Vec<BuiltFile>,
-    /// What the process types run; `None` where the Procfile says it.
+    /// The commands of the process types; `None` if the Procfile has them.
     pub(crate) commands: Option<BTreeMap<ProcessType, ProcessCommand>>,
-    /// What the first word of a one-off dyno's command stands for, besides process types and components.
+    /// The meaning of the first word of a one-off dyno's command, besides process types and components.
     pub(crate) command_words: BTreeMap<String, CommandProgram>,
     pub(crate) warnings: Vec<BuildWarning>,
 }

@@ -25,7 +25,7 @@ pub struct Project {
     pub procfile: Option<Procfile>,
     /// `app.json`.
     pub app_json: AppJson,
-    /// What the author should know, although the files can be used.
+    /// Warnings for the author; the files can be used nevertheless.
     pub warnings: Vec<BuildWarning>,
 }
 

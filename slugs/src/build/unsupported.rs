@@ -18,7 +18,7 @@ struct LanguageSigns {
     sure_files: &'static [&'static str],
     /// First words of commands in a Procfile by which it is known.
     words: &'static [&'static str],
-    /// What is possible nevertheless; the end of the error text.
+    /// An alternative that is possible; the end of the error text.
     hint: &'static str,
 }
 

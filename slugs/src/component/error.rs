@@ -39,7 +39,7 @@ pub enum InspectError {
     /// The file is not well-formed.
     #[error("broken WebAssembly at byte {offset}: {reason}; build it again")]
     Broken {
-        /// Where reading failed.
+        /// The offset in the file, in bytes, at which reading failed.
         offset: u64,
         /// The parser's message.
         reason: String,
@@ -60,7 +60,7 @@ pub enum InspectError {
     NotHosted {
         /// The import's full name.
         import: String,
-        /// What a dyno has instead, and what to do.
+        /// The alternative in a dyno, and the remedy.
         why: String,
     },
     /// The file is a core module, but not a command.

@@ -75,7 +75,7 @@ fn expand_arg(arg: &str, env: &BTreeMap<String, String>) -> Result<String, Expan
     Ok(out)
 }
 
-/// What a `$` stands for.
+/// The meaning of a `$`.
 enum VariableReference<'a> {
     Dollar,
     Name(&'a str),

@@ -19,7 +19,7 @@ pub struct BuildWarning {
     pub file: String,
     /// The line, counted from 1, if the warning is about one.
     pub line: Option<usize>,
-    /// What is wrong, and what to do.
+    /// The problem, and the remedy.
     pub text: String,
 }
 
@@ -40,7 +40,7 @@ pub struct SyntaxError {
     pub file: String,
     /// The line, counted from 1.
     pub line: usize,
-    /// What is wrong, and what to do.
+    /// The error, and the remedy.
     pub problem: String,
 }
 

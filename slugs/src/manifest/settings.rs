@@ -44,7 +44,7 @@ pub struct ProjectSettings {
     pub name: Option<AppName>,
     /// A command for `sh -c` in the app's folder, in place of a detected builder.
     pub build_command: Option<String>,
-    /// Where the build writes components: files, or folders that hold them.
+    /// The paths of components that the build writes: files, or folders of components.
     pub output: Vec<String>,
     /// gitignore patterns of files to keep although another pattern leaves them out.
     pub include: Vec<String>,

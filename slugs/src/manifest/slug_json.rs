@@ -39,8 +39,8 @@ pub struct Manifest {
     pub builder: BuilderRecord,
     /// The process types; at least one.
     pub processes: BTreeMap<ProcessType, ManifestProcess>,
-    /// What the first word of a one-off dyno's command stands for, such as `python` in `python manage.py migrate`. Absent if
-    /// the app's language has no such words, as in slugs of format 1.
+    /// The meaning of the first word of a one-off dyno's command, such as `python` in `python manage.py migrate`.
+    /// Absent if the app's language has no such words, as in slugs of format 1.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub commands: BTreeMap<String, CommandProgram>,
     /// How many dynos of each process type to begin with. An absent type has one dyno if it is `web`, and none otherwise.
@@ -65,7 +65,7 @@ pub struct BuilderRecord {
     pub tool: String,
 }
 
-/// What a process type runs, and how.
+/// The program of a process type, and how it is run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ManifestProcess {
@@ -83,7 +83,8 @@ pub struct ManifestProcess {
     pub limits: ProcessLimits,
 }
 
-/// What a command word runs: a component that is a command. Its arguments come before those that the user types.
+/// The program of a command word: a component that is a command. The program's own arguments come before those that the
+/// user types.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CommandProgram {
@@ -134,12 +135,12 @@ pub enum ManifestError {
     /// A limit is exceeded.
     #[error("slug.json: {what} is over its limit of {most}")]
     TooMuch {
-        /// What is limited.
+        /// The property that is limited.
         what: &'static str,
         /// The limit.
         most: u64,
     },
-    /// There is no process type.
+    /// The manifest has no process type.
     #[error("slug.json names no process type: there is nothing to run")]
     NoProcess,
     /// The component of a process type is not in the slug.
@@ -182,7 +183,7 @@ pub enum ManifestError {
     /// A text does not have the required form.
     #[error("slug.json: `{text}` is not valid as {what}")]
     BadText {
-        /// What the text should be.
+        /// The expected kind of value.
         what: &'static str,
         /// The text, made safe to print.
         text: String,

@@ -48,7 +48,7 @@ pub enum PackError {
         /// The components that the build made.
         available: Vec<SlugPath>,
     },
-    /// There are several components, and no Procfile that says what each is for.
+    /// The app has several components, and no Procfile that gives each its process type.
     #[error("there are several components ({}): say in a Procfile which one is which, as in `web: {}`", join_names(available), available[0])]
     NoProcfile {
         /// The components that the build made.

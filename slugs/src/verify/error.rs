@@ -35,10 +35,10 @@ pub enum VerifyError {
         /// The entry that is incomplete or missing.
         entry: String,
     },
-    /// There is data after the end.
+    /// The slug has data after its end.
     #[error("data after the slug's end ({place}): build the slug with `dyno build`")]
     Trailing {
-        /// Where the data is.
+        /// The place of the data.
         place: &'static str,
     },
     /// More than a slug may hold.
@@ -81,7 +81,7 @@ pub enum VerifyError {
     NotAFile {
         /// The entry.
         entry: String,
-        /// What it is.
+        /// The kind of the entry.
         what: &'static str,
     },
     /// The entry has a name that no file in a slug may have.

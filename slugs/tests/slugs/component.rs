@@ -1,4 +1,4 @@
-//! What a `.wasm` file is taken for, and why one is refused.
+//! The kinds of `.wasm` files, and the reasons to refuse one.
 
 use grid::desired::ProcessKind;
 use grid::name::ProcessType;

@@ -266,7 +266,7 @@ fn entries_that_are_not_the_manifests() {
     );
 }
 
-/// What is done to a header.
+/// A change of a header.
 type Change = fn(&mut tar::Header);
 
 #[test]

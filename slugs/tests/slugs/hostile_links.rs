@@ -93,7 +93,7 @@ fn names_of_links_that_are_taken() {
     refuses("below a link", &below, &["`a` is both a file and a folder"]);
 }
 
-/// What the archive has must be what the manifest says.
+/// The links in the archive must be those in the manifest.
 #[test]
 fn links_that_are_not_the_manifests() {
     let links = [("a", "notes.txt")];
@@ -187,7 +187,7 @@ fn long_names_that_packing_does_not_write() {
 
 #[test]
 fn records_and_formats_that_packing_does_not_write() {
-    // Where the name fits a plain header, there is no record.
+    // A name that fits into a plain header has no extended record.
     let short = begun().pax("22 path=app/notes.txt\n");
     let short = short.file("app/notes.txt", b"some notes\n").slug();
     refuses("a short name", &short, &["is a PAX record"]);

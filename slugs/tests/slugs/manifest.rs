@@ -89,7 +89,7 @@ fn other_forms_of_the_same_are_refused() {
     );
 }
 
-/// What is done to a manifest.
+/// A change of a manifest.
 type Change = fn(&mut Value);
 
 fn refuses_all(cases: &[(&str, Change, &str)]) {

@@ -1,4 +1,4 @@
-//! What goes into a slug, what stays out, and that the same app gives the same bytes.
+//! The files that go into a slug, the files that stay out, and that the same app gives the same bytes.
 
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
@@ -201,7 +201,7 @@ fn links_that_lead_elsewhere_are_refused_by_name() {
         ("none", "target is not in the slug"),
         ("notes.txt/none", "target is not in the slug"),
         ("secrets", "in a circle"),
-        // What is left out of the slug is not there.
+        // A link to a file that the slug leaves out has no target.
         ("target/x", "target is not in the slug"),
     ] {
         let app = App::hello().file("target/x", "made by the build");

@@ -331,7 +331,7 @@ fn quoted_parts_in_a_row_are_one_value() {
     }
 }
 
-/// What a POSIX shell makes of the same lines.
+/// The values that a POSIX shell reads from the same lines.
 fn by_shell(script: &str) -> String {
     let output = std::process::Command::new("sh")
         .args(["-c", &format!("{script}\nprintf '%s|%s' \"$A\" \"$B\"")])
@@ -353,7 +353,7 @@ proptest! {
         let _ = app_json::parse(&text);
         let _ = dotenv::parse(&text);
         if let Ok(command) = ProcessCommand::parse(&text) {
-            // What was parsed is in stored form: only unset names can fail.
+            // A parsed command is valid in stored form: expansion can only fail for a variable that is not set.
             let broken = matches!(
                 expand(&command.args, &BTreeMap::new()),
                 Err(slugs::manifest::ExpandError::Form { .. })
@@ -376,7 +376,7 @@ proptest! {
         prop_assert_eq!(&parsed.value["B"], "1");
     }
 
-    /// `dyno config --shell > .env`: what was written is read again.
+    /// The output of `dyno config --shell > .env` gives the same values when it is read again.
     #[test]
     fn any_value_comes_back_from_an_env_file(
         values in prop::collection::vec("[^\0]{0,40}|[ '\"\\\\$#\r\n\t=`é]{0,12}", 1..4)

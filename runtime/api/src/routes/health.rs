@@ -51,7 +51,7 @@ pub(crate) async fn show_readiness(State(state): State<ApiState>) -> impl IntoRe
         true => StatusCode::OK,
         false => StatusCode::SERVICE_UNAVAILABLE,
     };
-    // Has the guard leave the body of a 503 as it is.
+    // The extension makes the guard keep the body of a 503 as it is.
     (status, Extension(OwnResponse), Json(readiness))
 }
 

@@ -36,7 +36,7 @@ enum LogHalf {
     Dyno,
 }
 
-/// DynoSelector lines are requested.
+/// The parameters of a request for log lines.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]

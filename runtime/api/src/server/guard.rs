@@ -1,4 +1,4 @@
-//! What every request passes before and after its handler: it is counted, its host is checked, and every error gets the
+//! The steps around every request's handler: the request is counted, its host is checked, and every error gets the
 //! API's JSON form.
 //!
 //! Owns these steps. Must not know routes.

@@ -58,7 +58,7 @@ pub(crate) struct ClientOutput {
     pub(crate) stdout: DuplexStream,
     pub(crate) stderr: DuplexStream,
     pub(crate) exit: oneshot::Receiver<ProcessExit>,
-    /// Told when the client has come for the output.
+    /// Notified when the client has come for the output.
     pub(crate) taken: oneshot::Sender<()>,
     /// Cancelled when the client is lost: the program is ended then.
     pub(crate) lost: CancellationToken,

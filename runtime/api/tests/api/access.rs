@@ -1,4 +1,4 @@
-//! Who may do what, and what others get to know.
+//! The rights of roles, and the data that other tokens can see.
 
 use crate::addons::offering;
 use crate::support::client::call;

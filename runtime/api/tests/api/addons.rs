@@ -6,7 +6,7 @@ use control::addons::{AddonServers, MemcachedService as Offered};
 use serde_json::{Value, json};
 use testkit::servers::Memcached;
 
-/// What a server with this cache offers.
+/// The add-ons of a server with this cache.
 pub(crate) fn offering(cache: &Memcached) -> AddonServers {
     let address = cache.address().parse().expect("an address");
     let offered = Offered::new(vec![address]).expect("one server");

@@ -1,4 +1,4 @@
-//! What a body, a query and an idempotency key may be.
+//! Valid and invalid bodies, queries and idempotency keys.
 
 use crate::support::Server;
 use crate::support::client::call;

@@ -27,7 +27,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-/// What the platform gives all dynos of the scripted node, in bytes.
+/// Memory for all dynos of the scripted node, in bytes.
 const NODE_MEMORY_BYTES: u64 = 1 << 40;
 const DYNOS_MAX: u32 = 10_000;
 

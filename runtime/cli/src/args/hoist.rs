@@ -58,7 +58,7 @@ fn is_flag(word: &OsStr) -> bool {
         .is_some_and(|word| word.len() > 1 && word.starts_with('-'))
 }
 
-/// What belongs to a flag.
+/// The words that belong to a flag.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Takes {
     Nothing,
@@ -82,8 +82,8 @@ impl<'c> Flags<'c> {
         )
     }
 
-    /// What a word takes with it, if it is a flag of dyno's: `-a`, `--app` or `--app=shop`. Flags run together, such as
-    /// `-la`, are the program's.
+    /// The words that a flag of dyno takes with it: `-a`, `--app` or `--app=shop`. Combined short flags, such as `-la`,
+    /// belong to the program.
     fn find(&self, word: &OsStr) -> Option<Takes> {
         let word = word.to_str()?;
         let (name, has_value) = match word.split_once('=') {

@@ -45,7 +45,7 @@ pub(super) fn correct_suggestions(root: &Command, words: &[OsString], error: &mu
         _ => (ContextKind::InvalidValue, ContextKind::SuggestedValue),
     };
     if error.kind() == ErrorKind::UnknownArgument {
-        // It would offer `-- --flag`, a flag as a name.
+        // Without this, clap would suggest `-- --flag`, which makes a name of the flag.
         error.remove(ContextKind::Suggested);
     }
     let (Some(ContextValue::String(wrong)), Some(value)) = (error.get(wrong), error.get(suggested))

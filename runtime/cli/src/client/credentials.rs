@@ -21,7 +21,7 @@ const FOLDER_MODE: u32 = 0o700;
 /// Bits of a file's mode that let others in.
 const OTHERS: u32 = 0o077;
 
-/// What the file says; without it, nothing.
+/// The content of the credentials file; empty if there is no file.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Credentials {
@@ -53,7 +53,7 @@ pub(crate) fn log_in(server: &ServerUrl, token: &str) -> Result<PathBuf> {
     Ok(file)
 }
 
-/// What keeping a login without being asked to has changed.
+/// The changes from keeping a login without a request of the user.
 pub(crate) struct KeptLogin {
     /// The file that holds it.
     pub(crate) file: PathBuf,
@@ -89,7 +89,7 @@ pub(crate) fn log_out(server: &ServerUrl) -> Result<bool> {
     Ok(was)
 }
 
-/// What this user's file says.
+/// Reads this user's credentials file.
 pub(crate) fn load() -> Result<Credentials> {
     Credentials::load(&file()?)
 }

@@ -89,7 +89,7 @@ pub(crate) struct ApiError {
     id: String,
     message: String,
     server: ServerUrl,
-    /// Where the app's name comes from and which apps exist, which the server's message does not say.
+    /// Facts that the server's message does not contain: the source of the app's name, and the existing apps.
     explanation: Option<String>,
 }
 

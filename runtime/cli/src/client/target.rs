@@ -1,6 +1,6 @@
 //! The server and the app that a command is for.
 //!
-//! Owns how both are found: by flag, environment, login or folder. Nothing else reads the environment for them.
+//! Owns how both are found: by flag, environment, login or folder. No other module reads the environment for them.
 
 use std::fmt;
 use std::path::Path;
@@ -45,7 +45,7 @@ impl RemoteServer {
         })
     }
 
-    /// Has errors about a missing app say that the command line named it.
+    /// Makes errors about a missing app state that the command line named it.
     pub(crate) fn with_app_from_command_line(mut self) -> RemoteServer {
         self.client = self.client.with_app_name_source(AppNameSource::CommandLine);
         self
@@ -122,9 +122,9 @@ pub(crate) fn server_url(flag: Option<&str>, credentials: &Credentials) -> Resul
 /// Why there is no server to send a request to.
 #[derive(Debug)]
 pub(crate) enum NoServer {
-    /// Nothing names a server.
+    /// No server was named.
     Unknown,
-    /// There is no token for this server.
+    /// No token for this server is known.
     NotLoggedIn(ServerUrl),
 }
 
@@ -153,7 +153,7 @@ impl fmt::Display for NoServer {
 
 impl std::error::Error for NoServer {}
 
-/// Where the name of an app comes from.
+/// The source of an app's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AppNameSource {
     /// `-a`, or the command's own argument.

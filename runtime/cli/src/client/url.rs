@@ -53,7 +53,7 @@ impl FromStr for ServerUrl {
             Some((scheme, rest)) => (Some(scheme.to_ascii_lowercase()), rest),
             None => (None, text),
         };
-        // What stands before an `@` may be a password: it is not repeated.
+        // The text before an `@` may be a password, so the error leaves it out.
         let wrong = || ServerUrlError(text.rsplit('@').next().unwrap_or_default().to_owned());
         let uri: Uri = format!("http://{rest}").parse().map_err(|_| wrong())?;
         let authority = uri.authority().ok_or_else(wrong)?;

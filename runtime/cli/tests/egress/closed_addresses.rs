@@ -1,4 +1,5 @@
-//! Every kind of closed address, by every way out, although a server answers at each.
+//! Every kind of closed address, tried in every way that a guest can connect, although a server answers at each
+//! address.
 
 use std::net::IpAddr;
 
@@ -8,7 +9,7 @@ use crate::internet_servers::UDP;
 use crate::server::{API, Server};
 use crate::two_networks::{CLOSED, OWN, OWN_V6, PUBLIC, PUBLIC_V6, World};
 
-/// The server's own, and addresses that nobody has.
+/// The server's own addresses, and special addresses that are never public.
 const OTHERS: [&str; 14] = [
     "127.0.0.1",
     "127.1.2.3",
@@ -26,7 +27,7 @@ const OTHERS: [&str; 14] = [
     "192.0.0.8",
 ];
 
-/// Other writings of 10.0.0.1, 127.0.0.1 and 169.254.169.254.
+/// Other notations of 10.0.0.1, 127.0.0.1 and 169.254.169.254.
 const DISGUISED: [&str; 8] = [
     "167772161",
     "0x0a000001",
@@ -46,7 +47,8 @@ fn bracketed(ip: &str) -> String {
     }
 }
 
-/// What a guest of each world is told by a socket; the second is for addresses that are none to connect to.
+/// The error that a socket gives to a guest of each WASI version; the second error is for addresses that nothing can
+/// connect to.
 const SOCKET: [&str; 4] = [
     "PermissionDenied",
     "AccessDenied",
@@ -76,7 +78,7 @@ fn holds(world: &World, app: &str) {
     server.stop();
 }
 
-/// What is public is open, by the same ways; nothing that was sent before arrives after it.
+/// Public addresses are open in the same ways, and nothing of the earlier attempts arrives after them.
 fn is_open(world: &World, server: &Server, app: &str) {
     for (sent, ip) in [PUBLIC, PUBLIC_V6].into_iter().enumerate() {
         let host = bracketed(ip);
@@ -95,13 +97,13 @@ fn is_open(world: &World, server: &Server, app: &str) {
     let dialled: Vec<IpAddr> = world.far.connections();
     let expected = [PUBLIC, PUBLIC, PUBLIC_V6, PUBLIC_V6];
     assert_eq!(dialled, expected.map(|ip| ip.parse::<IpAddr>().unwrap()));
-    // No redirect is followed for a guest; what it would ask for next is a dial of its own.
+    // The platform follows no redirect on behalf of a guest; the guest's next request would be a connection of its own.
     let said = server.ask(app, "url", &format!("http://{PUBLIC}/away"));
     assert_eq!(said, "allowed: status=302 bytes=4\n");
     server.refuses(app, "url", "http://169.254.169.254/", &REQUEST);
 }
 
-/// The first refusals are in the app's log, with the remedy, and the flood of them is not.
+/// The first refusals are in the app's log, with the remedy; the many refusals after them are not.
 fn told(server: &Server, app: &str) {
     let line = server.logs(
         app,

@@ -7,10 +7,10 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// The port of datagrams.
+/// The port for UDP datagrams.
 pub(crate) const UDP: u16 = 9_000;
 
-/// A request that came.
+/// A request that arrived.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) path: String,
@@ -34,7 +34,7 @@ pub(crate) struct Far(Arc<Mutex<Seen>>);
 impl Far {
     pub(crate) fn start() -> Far {
         let far = Far(Arc::default());
-        // Of both families, unlike a name of either.
+        // One listener for IPv4 and IPv6.
         let listener = TcpListener::bind("[::]:80").unwrap();
         let accepting = far.clone();
         thread::spawn(move || {
@@ -79,10 +79,10 @@ impl Far {
         self.answer_all(stream, from);
     }
 
-    /// Answers requests until the client leaves, or one asks for an end.
+    /// Answers requests until the client leaves, or a request asks for the end of the connection.
     ///
-    /// `/never` is not answered; `/hold` begins a body and never ends it; `/last` is answered as any other, and the request after it is not: the
-    /// connection ends.
+    /// `/never` is not answered; `/hold` starts a body and never ends it; `/last` is answered like any other request,
+    /// but the connection ends at the request after it.
     pub(crate) fn answer_all(&self, stream: impl Read + Write, from: SocketAddr) {
         let mut reader = BufReader::new(stream);
         let mut last = false;

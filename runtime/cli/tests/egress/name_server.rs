@@ -8,10 +8,10 @@ use std::thread;
 /// Types of records (RFC 1035, RFC 3596).
 const A: u16 = 1;
 const AAAA: u16 = 28;
-/// A question's header, in bytes.
+/// Length of the header of a DNS message, in bytes.
 const HEADER: usize = 12;
 
-/// What the server says of a name: the addresses of the first answer, of the second, and so on; the last one stays.
+/// The answers to each name: the addresses of the first answer, of the second, and so on; the last answer is repeated.
 type Zone = HashMap<String, Vec<Vec<IpAddr>>>;
 
 #[derive(Default)]
@@ -41,7 +41,7 @@ impl Dns {
         Dns(state)
     }
 
-    /// Sets what is said of a name, one answer after the other; each is a list of addresses.
+    /// Sets the answers for a name, one after the other; each answer is a list of addresses.
     pub(crate) fn say(&self, name: &str, answers: &[&str]) {
         let parse = |list: &&str| list.split(' ').map(|ip| ip.parse().unwrap()).collect();
         let answers = answers.iter().map(parse).collect();
@@ -50,19 +50,19 @@ impl Dns {
         state.asked.retain(|(asked, _), _| asked != name);
     }
 
-    /// How often a name was asked for its IPv4 addresses, since it was last set.
+    /// The number of queries for the IPv4 addresses of a name, since its answers were last set.
     pub(crate) fn asked(&self, name: &str) -> usize {
         let state = self.0.lock().unwrap();
         state.asked.get(&(name.to_owned(), A)).copied().unwrap_or(0)
     }
 
-    /// Answers no more.
+    /// Stops answering.
     pub(crate) fn fall_silent(&self) {
         self.0.lock().unwrap().silent = true;
     }
 }
 
-/// The answer to a question, as both go over the wire.
+/// The answer to a query, both in wire format.
 fn answer(state: &mut State, question: &[u8]) -> Option<Vec<u8>> {
     let (name, end) = name(question)?;
     let kind = u16::from_be_bytes([*question.get(end)?, *question.get(end + 1)?]);
@@ -75,14 +75,14 @@ fn answer(state: &mut State, question: &[u8]) -> Option<Vec<u8>> {
     let now = answers.and_then(|all| all.get(*count - 1).or(all.last()));
     let fits = |ip: &&IpAddr| kind == if ip.is_ipv4() { A } else { AAAA };
     let records: Vec<&IpAddr> = now.into_iter().flatten().filter(fits).collect();
-    // Recursion is there; NXDOMAIN for what is not known at all.
+    // Recursion is available; NXDOMAIN for an unknown name.
     let flags = [0x81, if answers.is_some() { 0x80 } else { 0x83 }];
     let mut out = question[..2].to_vec();
     out.extend(flags);
     out.extend([0, 1, 0, u8::try_from(records.len()).unwrap(), 0, 0, 0, 0]);
     out.extend(&question[HEADER..end + 4]);
     for ip in records {
-        // The name is the question's; kind; class IN; no time to live.
+        // The name is that of the query; then type, class IN, and a time to live of zero.
         out.extend([0xc0, 0x0c]);
         out.extend(kind.to_be_bytes());
         out.extend([0, 1, 0, 0, 0, 0]);
@@ -94,7 +94,7 @@ fn answer(state: &mut State, question: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// The name of the first question in lower case, and where it ends.
+/// The name of the first question in lower case, and the offset of its end.
 fn name(question: &[u8]) -> Option<(String, usize)> {
     let mut at = HEADER;
     let mut labels = Vec::new();

@@ -1,4 +1,4 @@
-//! `dyno serve` in its network, requested from the internet.
+//! `dyno serve` in its network, with requests from the internet.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -27,7 +27,7 @@ impl Server {
         Server::start_with(world, flags, |_| {})
     }
 
-    /// Starts a server with these flags and further settings of the command, and waits until it is ready.
+    /// Starts a server with these flags and an adapted command, and waits until it is ready.
     pub(crate) fn start_with(
         world: &World,
         flags: &[&str],
@@ -70,7 +70,7 @@ impl Server {
         server
     }
 
-    /// Runs `dyno` with these words against this server, which must succeed, and gives stdout.
+    /// Runs `dyno` with these arguments against this server. The command must succeed; returns its stdout.
     #[track_caller]
     pub(crate) fn dyno(&self, words: &[&str]) -> String {
         let mut command = dyno_command();
@@ -103,7 +103,7 @@ impl Server {
         reply.text()
     }
 
-    /// Lets an app connect to a place, in the way `what`, and gives its report.
+    /// Makes an app connect to a place in the way `what`, and returns its report.
     #[track_caller]
     pub(crate) fn ask(&self, app: &str, what: &str, place: &str) -> String {
         self.page(app, &format!("/x?{what}={place}"))
@@ -165,7 +165,7 @@ impl Server {
     }
 }
 
-/// Sends a GET with further header lines, and gives the response.
+/// Sends a GET with further header lines, and returns the response.
 fn exchange(port: u16, host: &str, path: &str, headers: &str) -> io::Result<HttpReply> {
     let mut stream = TcpStream::connect((OWN, port))?;
     stream.set_read_timeout(Some(PATIENCE))?;

@@ -1,4 +1,4 @@
-//! TLS of outgoing requests: the roots of the platform, and certificates that must have the name.
+//! TLS of outgoing requests: the platform's root certificates, and server certificates that must match the name.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,8 @@ use crate::two_networks::{PUBLIC, World};
 
 const BOTH: [&str; 2] = ["connect-to", "connect-to3"];
 
-/// A server for `secure.test` on port 443 of every address; returns the file with the root that it goes by.
+/// Serves `secure.test` on port 443 of every address. Returns the file with the root certificate that signs its
+/// certificate.
 fn serve_tls(far: &Far, folder: &Path) -> PathBuf {
     let mut root = CertificateParams::new([]).unwrap();
     root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -70,7 +71,7 @@ fn a_certificate_must_be_the_names_and_the_platforms() {
         let refused = ["TlsCertificateError"];
         server.refuses(app, "url", "https://wrong.test/", &refused);
         server.refuses(app, "url", &format!("https://{PUBLIC}/"), &refused);
-        // Not TLS at all: whoever is there hangs up.
+        // The server at this address speaks no TLS, and hangs up.
         server.refuses(
             app,
             "url",
@@ -97,7 +98,8 @@ fn a_certificate_must_be_the_names_and_the_platforms() {
     assert_ne!(asked[0].from, asked[2].from);
     server.stop();
 
-    // Without that root, the same server is nobody's; and roots that cannot be read are not replaced by others.
+    // Without that root certificate, the same server is not trusted; and a file of roots that cannot be read is not
+    // replaced by other roots.
     for (file, why) in [
         (None, "TlsCertificateError"),
         (Some("/nowhere.pem"), "ConfigurationError"),

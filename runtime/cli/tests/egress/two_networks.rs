@@ -1,6 +1,8 @@
-//! Two networks for one test: the internet, in which the test runs, and the network of the server behind one cable.
+//! Two networks for one test: the internet, in which the test runs, and the network of the server, connected by one
+//! cable.
 //!
-//! The networks are namespaces, which most systems allow without privileges; elsewhere these tests print that, and end.
+//! The networks are Linux namespaces, which most systems allow without privileges; on other systems these tests print a
+//! note and end.
 
 use std::fs;
 use std::io::Write;
@@ -30,7 +32,7 @@ pub(crate) const PUBLIC: &str = "11.22.33.44";
 pub(crate) const PUBLIC_2: &str = "11.22.33.45";
 pub(crate) const PUBLIC_V6: &str = "2a00:1:2:3::4";
 
-/// Addresses that are not public, at which the internet answers all the same.
+/// Addresses that are not public, although the internet answers at them.
 pub(crate) const CLOSED: [&str; 14] = [
     "10.0.0.1",
     "172.16.0.1",
@@ -48,7 +50,7 @@ pub(crate) const CLOSED: [&str; 14] = [
     "2001:0:1::1",
 ];
 
-/// Both networks, and what runs in the internet.
+/// Both networks, and the servers of the internet.
 pub(crate) struct World {
     holder: Child,
     pub(crate) dns: Dns,
@@ -57,8 +59,8 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Runs the test of this name once more, within the internet. There this gives the world; here it gives nothing,
-    /// once the test has passed.
+    /// Runs the test of this name once more, inside the internet's namespace. Returns the world there; returns `None`
+    /// in the outer process, once the inner test has passed.
     pub(crate) fn enter(test: &str) -> Option<World> {
         if std::env::var_os(INSIDE).is_some() {
             return Some(World::make());
@@ -133,7 +135,7 @@ impl World {
         self.folder.path().join(name)
     }
 
-    /// `command` within the server's network.
+    /// Wraps `command` so that it runs in the server's network.
     pub(crate) fn at_server(&self, command: &Command) -> Command {
         let mut inside = Command::new("nsenter");
         inside.arg(format!("--net=/proc/{}/ns/net", self.holder.id()));
@@ -148,7 +150,7 @@ impl World {
         inside
     }
 
-    /// `ip` with these words, in the server's network.
+    /// Runs `ip` with these arguments in the server's network.
     pub(crate) fn server_ip(&self, words: &str) {
         let mut command = Command::new("ip");
         command.args(words.split(' '));
@@ -163,7 +165,7 @@ impl Drop for World {
     }
 }
 
-/// A process is in its own network only some time after it was started.
+/// Waits until a process is in its own network, which takes some time after its start.
 fn wait_for_namespace(id: &str) {
     let of = |id: &str| fs::read_link(format!("/proc/{id}/ns/net")).unwrap();
     let deadline = Instant::now() + PATIENCE;
@@ -173,7 +175,7 @@ fn wait_for_namespace(id: &str) {
     }
 }
 
-/// Puts a file of these lines in the place of one in `/etc`, for whoever runs in this namespace.
+/// Replaces a file in `/etc` by one with this text, for all processes of this namespace.
 fn name_service(folder: &Path, name: &str, text: &str) {
     let file = folder.join(name);
     let mut written = fs::File::create(&file).unwrap();

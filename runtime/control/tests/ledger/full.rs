@@ -1,4 +1,5 @@
-//! A real file that cannot grow, in a process of its own: apps run on, and changes go on once it can.
+//! A real file that cannot grow, in a process of its own: apps keep running, and changes are possible again once it can
+//! grow.
 
 use crate::places::InSqlite;
 use control::ledger::{Ledger, Seq, SqliteLedger};
@@ -17,12 +18,12 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What tells this program that it is the child, and where the ledger is.
+/// The variable that marks this process as the child, with the path of the ledger.
 const FOLDER: &str = "DYNO_TEST_FULL";
-/// Looks at something that is to happen, at most.
+/// Most checks of a condition that must become true.
 const LOOKS: usize = 3_000;
 
-/// A file may not grow beyond a limit of the process, which is told by a signal unless that is ignored.
+/// A limit of the process keeps the file from growing. The kernel reports this by a signal, which is ignored.
 #[test]
 fn a_full_disk_stops_changes_and_not_apps() {
     let place = InSqlite::default();
@@ -44,7 +45,7 @@ fn a_full_disk_stops_changes_and_not_apps() {
 
 #[tokio::test]
 async fn child() {
-    // Started by the test beside it; by itself, there is nothing to do.
+    // The test beside this one starts it; started in another way, it does nothing.
     let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
         return;
     };
@@ -163,7 +164,7 @@ async fn crash(control: &Control, dyno: DynoKey) {
     control.send_report(report).await.expect("listens");
 }
 
-/// The dyno that is up, as soon as it is another one than this.
+/// Waits until a dyno other than `but` is up.
 async fn up(control: &Control, but: Option<&DynoKey>) -> DynoKey {
     for _ in 0..LOOKS {
         let dynos = control.list_dynos_of_app(&app()).await.expect("listens");
@@ -181,7 +182,7 @@ fn log_bytes(folder: &Path) -> u64 {
     log.expect("it was written").len()
 }
 
-/// What a file of this process may grow to.
+/// Sets the largest size of files that this process may write, in bytes.
 fn limit(bytes: Option<u64>) {
     let maximum = getrlimit(Resource::Fsize).maximum;
     let current = bytes.or(maximum);

@@ -1,4 +1,4 @@
-//! A real process, which appends to a file and is killed in the midst of it.
+//! A real process that appends to a file and is killed during an append.
 
 use crate::places::{InSqlite, Place, all, entry};
 use control::ledger::{EntryId, LedgerEntry, Seq, SqliteLedger};
@@ -8,15 +8,15 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// How often a process is killed.
+/// The number of kills.
 const KILLS: u64 = 120;
-/// What tells this program that it is the child, and where the ledger is.
+/// The variable that marks this process as the child, with the path of the ledger.
 const FOLDER: &str = "DYNO_TEST_LEDGER";
 
-/// Appends until it is killed, and says each entry that it was told is kept.
+/// The child: appends entries until it is killed, and prints each entry that the ledger acknowledged.
 #[tokio::test]
 async fn child() {
-    // Started by the test beside it; by itself, there is nothing to do.
+    // The test beside this one starts it; started in another way, it does nothing.
     let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
         return;
     };
@@ -46,7 +46,8 @@ fn start(place: &InSqlite) -> Child {
         .expect("starts")
 }
 
-/// Has a process append, kills it at some point behind `lines` entries, and tells what it said is kept.
+/// Starts a process that appends, kills it at some moment after `lines` entries, and returns the entries that it
+/// printed.
 fn killed(place: &InSqlite, lines: usize, pause: Duration) -> BTreeMap<Seq, EntryId> {
     let mut child = start(place);
     let mut said = BufReader::new(child.stdout.take().expect("piped")).lines();
@@ -58,7 +59,7 @@ fn killed(place: &InSqlite, lines: usize, pause: Duration) -> BTreeMap<Seq, Entr
     std::thread::sleep(pause);
     child.kill().expect("it runs");
     child.wait().expect("it ended");
-    // What it said between our last look and its end.
+    // Entries that the child printed between the last read and its end.
     kept.extend(said.map_while(Result::ok).filter_map(|line| parsed(&line)));
     kept
 }
@@ -69,7 +70,7 @@ fn parsed(line: &str) -> Option<(Seq, EntryId)> {
     Some((Seq(at.parse().ok()?), EntryId::from_bytes(id.to_be_bytes())))
 }
 
-/// Entries that nobody was told of are allowed one a kill: it was on its way to be told.
+/// Each kill may leave one entry that was written but not printed: the child was killed between the two.
 #[tokio::test]
 async fn what_was_acknowledged_survives_every_kill() {
     let place = InSqlite::default();

@@ -1,6 +1,6 @@
-//! One suite for every ledger there is, and what only one of them has to hold.
+//! One test suite for all ledgers, and tests for single ones.
 //!
-//! Owns what a ledger promises. Must not know how any of them does it.
+//! Owns the promises of a ledger. Must not know how a ledger keeps them.
 
 mod full;
 mod kill;

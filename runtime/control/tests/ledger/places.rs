@@ -1,4 +1,4 @@
-//! Where ledgers are kept, and how each is opened again.
+//! The places of ledgers, and how a ledger is opened again.
 
 use control::ledger::{
     EntryId, Ledger, LedgerChange, LedgerEntry, MemoryLedger, Seq, SqliteLedger,
@@ -51,7 +51,7 @@ impl Place for InSqlite {
     }
 }
 
-/// An entry by someone, which changes one thing.
+/// An entry with one change, by an actor of this name.
 pub(crate) fn entry(by: &str) -> LedgerEntry {
     LedgerEntry {
         id: EntryId::random(),

@@ -1,4 +1,4 @@
-//! What the SQLite file has to hold beyond the suite.
+//! Requirements of the SQLite file beyond the common suite.
 
 use crate::places::{InSqlite, Place, all, entry};
 use control::ledger::{
@@ -44,7 +44,7 @@ async fn fill(ledger: &dyn Ledger, entries: u64) {
     }
 }
 
-/// Every byte of every file beside the database, by name, but for the key's.
+/// The content of every file beside the database, by name, without the key's file.
 fn files(place: &InSqlite) -> BTreeMap<String, Vec<u8>> {
     let database = place.database();
     let folder = database.parent().expect("in a folder");
@@ -81,7 +81,7 @@ async fn nothing_that_was_written_can_be_read_in_any_file() {
             assert!(!contains(bytes, &key), "the key in {name}");
         }
     }
-    // What is looked for would be found if it were there: the files do hold the entries.
+    // Shows that the search works: the files do hold the entries.
     assert!(contains(&closed["ledger.db"], b"CREATE TABLE entries"));
     assert!(closed["ledger.db"].len() > 20 * plain.len());
 }
@@ -178,7 +178,7 @@ async fn entries_that_were_changed_moved_or_removed_are_noticed() {
     assert!(matches!(refused, ReadError::Missing { at: Seq(2) }));
 }
 
-/// How a ledger of three entries reads after someone worked on its file.
+/// The result of reading a ledger of three entries after its file was damaged.
 async fn after(harm: &str) -> ReadError {
     let place = InSqlite::default();
     fill(&*place.open(), 3).await;

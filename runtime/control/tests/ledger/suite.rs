@@ -12,7 +12,7 @@ use grid::name::{AppName, ProcessType, SlugId, Version};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Writers that contend, and entries that each of them gets in.
+/// Competing writers, and the entries that each of them appends.
 const WRITERS: usize = 6;
 const ENTRIES_EACH: usize = 20;
 
@@ -20,7 +20,7 @@ fn app() -> AppName {
     "hello".parse().expect("valid")
 }
 
-/// An entry of everything that an entry can hold.
+/// An entry with every kind of content.
 fn rich() -> LedgerEntry {
     let by = Actor {
         by: "me".into(),
@@ -164,7 +164,7 @@ pub(crate) async fn a_watcher_hears_of_the_last_entry(place: &dyn Place) {
     let refused = ledger.append(Seq::START, &entry("lost")).await;
     assert!(refused.is_err());
     assert!(!watch.has_changed().expect("open"));
-    // It hears at least of the last one; some in between may be skipped.
+    // A watcher is told at least of the last entry; it may miss some in between.
     for after in 1..10 {
         let appended = ledger.append(Seq(after), &entry("b")).await;
         appended.expect("appends");
@@ -203,7 +203,7 @@ pub(crate) async fn a_large_entry_is_kept_and_a_larger_one_refused(place: &dyn P
     assert_eq!(kept[0].1, large);
 }
 
-/// Whoever gave an append up in the middle does not know what came of it, and reading on tells.
+/// A caller who drops an append halfway does not know its outcome; reading further shows it.
 pub(crate) async fn an_append_that_nobody_waits_for_is_there_or_not(place: &dyn Place) {
     let ledger = place.open();
     for _ in 0..50 {
@@ -211,7 +211,7 @@ pub(crate) async fn an_append_that_nobody_waits_for_is_there_or_not(place: &dyn 
         let after = kept.last().map_or(Seq::START, |(at, _)| *at);
         let given_up = entry("given up");
         drop(poll_immediate(ledger.append(after, &given_up)).await);
-        // The place behind `after` has one entry in the end, whichever it is.
+        // Exactly one entry is at the place after `after` in the end, whichever it is.
         let next = entry("next");
         let appended = ledger.append(after, &next).await;
         let behind = ledger.read(after, 10).await.expect("reads");

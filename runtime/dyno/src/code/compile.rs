@@ -72,7 +72,7 @@ pub enum NativeCode {
     Module(Module),
 }
 
-/// What is known of a component before its code is loaded.
+/// The facts about a component that are known before its code is loaded.
 pub struct CacheEntry {
     /// The lifetime of its instances.
     pub lifetime: InstanceLifetime,

@@ -1,4 +1,4 @@
-//! What a dyno consists of while it runs no call.
+//! The form of a dyno while it runs no call: asleep, an instance, or a connection to a server.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub(crate) enum DynoForm {
 }
 
 impl DynoForm {
-    /// The instance, booted now if the dyno was asleep. The second value says whether it was.
+    /// Returns the instance, booted now if the dyno was asleep, and whether it was asleep.
     pub(crate) async fn wake(
         self,
         context: &BootContext,

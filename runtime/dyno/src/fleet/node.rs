@@ -37,7 +37,7 @@ const FETCHES_MAX: usize = 8;
 /// Slugs that are read at a time, of those releases: each takes a thread and some MiB while it is unpacked.
 const UNPACKS_MAX: usize = 2;
 
-/// What the dynos of a machine need.
+/// The configuration of a [`Fleet`].
 pub struct FleetConfig {
     /// The machine's name.
     pub id: NodeId,
@@ -45,11 +45,11 @@ pub struct FleetConfig {
     pub engines: Arc<Engines>,
     /// Turns components into native code.
     pub compiler: Compiler,
-    /// Where slugs come from.
+    /// The source of slugs.
     pub slugs: SlugSource,
     /// The folder in which dynos keep `./tmp` and `./log`. Emptied at the start, and used by this value alone.
     pub work: PathBuf,
-    /// What guests may reach.
+    /// The destinations that guests may connect to.
     pub egress: EgressPolicy,
     /// Takes the lines of apps' logs.
     pub logs: LogSink,

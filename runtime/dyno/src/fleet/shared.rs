@@ -29,7 +29,7 @@ use crate::release::source::SlugSource;
 /// Takes reports; must neither block nor lose any.
 pub type ReportSink = Arc<dyn Fn(Report) + Send + Sync>;
 
-/// What the dynos of this machine share.
+/// State that the dynos of this machine share.
 pub(crate) struct FleetShared {
     pub(super) id: NodeId,
     pub(super) context: Arc<BootContext>,
@@ -44,7 +44,7 @@ pub(crate) struct FleetShared {
     pub(super) reports: ReportSink,
     /// The number of one-offs started so far.
     pub(super) one_offs: AtomicU64,
-    /// Where servers listen.
+    /// The numbers for servers' `$PORT`.
     pub(super) ports: Arc<PortNumbers>,
     pub(super) replacements: Replacements,
     pub(super) state: Mutex<FleetState>,
@@ -67,11 +67,11 @@ pub(super) struct FleetDyno {
     pub(super) program: Option<BackgroundProgram>,
 }
 
-/// Where a dyno is.
+/// The place of a dyno.
 pub(super) enum DynoPlace {
-    /// It boots, in this task.
+    /// The dyno boots, in this task.
     Starting(AbortHandle),
-    /// It is up and nobody uses it.
+    /// The dyno is up, and no router uses it.
     Parked(DynoForm),
     /// A router has it: it is free there, or runs a call.
     InUse,
@@ -212,7 +212,7 @@ impl FleetShared {
         });
     }
 
-    /// Has a dyno end as soon as it is free.
+    /// Makes a dyno end as soon as it is free.
     pub(super) fn drain(&self, key: &DynoKey) {
         let mut state = self.state();
         match state.dynos.get_mut(key) {

@@ -1,4 +1,4 @@
-//! What a guest sees of the disk: one tree of folders, with the same rules and the same quota for every WASI version.
+//! A guest's view of the disk: one tree of folders, with the same rules and the same quota for every WASI version.
 //!
 //! `paths` and `tree` resolve a guest's paths, `changes` decides and charges each change, `quota` counts, `folders`
 //! makes a dyno's folders. `p2` and `p3` are the interfaces of WASI 0.2 and 0.3. Folders are opened with

@@ -1,4 +1,4 @@
-//! What a guest sees of HTTP: the requests to the app, the responses, and the requests that the app sends.
+//! A guest's view of HTTP: the requests to the app, the responses, and the requests that the app sends.
 //!
 //! Must not know where requests come from, nor which addresses are open.
 

@@ -1,4 +1,4 @@
-//! What a guest can reach over the network, and the port on which a server dyno listens.
+//! A guest's view of the network: the destinations that it can reach, and the port on which a server dyno listens.
 //!
 //! `egress` is the policy, `gate` applies it for one dyno, `resolver` looks names up, `pool` keeps idle HTTP
 //! connections of an app, `port` is `$PORT`. `tcp_p2`, `tcp_p3`, `sockets` and `lookup` are the interfaces of WASI

@@ -1,4 +1,4 @@
-//! What a program reads and prints: pipes, and lines of the app's log.
+//! A program's input and output: pipes, and lines of the app's log.
 //!
 //! Must not know programs, nor where pipes and log lines go.
 

@@ -70,7 +70,7 @@ async fn boot_in(
     })?;
     let mut store = new_store(context, &ready, guest);
     let handler = instantiate(code.program(), &mut store).await;
-    // Also after a failure: the last line may say why.
+    // Also after a failure: the last log line may explain it.
     store.data().flush_logs();
     Ok(Box::new(GuestInstance {
         store,

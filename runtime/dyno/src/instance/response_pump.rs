@@ -21,7 +21,7 @@ enum PumpState {
     Head(AnswerSlot),
     /// The head was sent.
     Body(WasiBody),
-    /// Nothing more will come.
+    /// The response has ended.
     Ended(CallOutcome),
 }
 

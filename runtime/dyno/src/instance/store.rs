@@ -1,4 +1,5 @@
-//! What every boot needs: the engines and network of this machine, the permit to be awake, and a store with limits.
+//! The requirements of every boot: the engines and network of this machine, the permit to be awake, and a store with
+//! limits.
 //!
 //! Must not know handlers, programs or requests.
 
@@ -22,7 +23,7 @@ const HOSTCALL_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// The number of epochs after which a call first yields: between one and two ticks.
 pub(crate) const EPOCHS_FIRST: u64 = 2;
 
-/// What the boots on this machine share.
+/// The parts that all boots on this machine share.
 pub(crate) struct BootContext {
     pub(crate) engines: Arc<Engines>,
     pub(crate) network: Arc<NodeNetwork>,

@@ -44,14 +44,14 @@ pub struct OneOffGuest {
 /// How a one-off ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OneOffExit {
-    /// It exited with this code.
+    /// The program exited with this code.
     Code(u8),
-    /// It trapped.
+    /// The program trapped.
     Trap {
-        /// What happened, for the app's owner.
+        /// The reason, for the app's owner.
         reason: String,
     },
-    /// It could not be started.
+    /// The program could not be started.
     Boot {
         /// The reason, for the app's owner.
         reason: String,

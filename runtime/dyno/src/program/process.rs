@@ -45,7 +45,7 @@ enum ProgramEntry {
     Run3(Command3),
 }
 
-/// What one run of a program has for itself.
+/// The parts of one run of a program that no other run shares.
 pub(crate) struct ProgramSetup {
     /// The folder in which its own folders are created.
     pub(crate) home: PathBuf,

@@ -7,7 +7,7 @@
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode, Version, response};
 
-/// What to do with the connection after the response.
+/// Whether the connection is used again after the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConnectionReuse {
     /// It may carry the next request.

@@ -1,4 +1,4 @@
-//! What a one-off runs, and with which variables.
+//! The program of a one-off, and its variables.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ pub enum PlatformVars {
     LeftOut,
 }
 
-/// What a one-off runs.
+/// The program of a one-off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OneOffCommand {
     /// A process type of the release.

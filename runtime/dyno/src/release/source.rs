@@ -1,4 +1,4 @@
-//! Where unpacked slugs come from.
+//! The source of unpacked slugs.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -77,7 +77,7 @@ async fn an_error_is_a_failed_boot_with_that_reason() {
         let lines = host.lines();
         let own = ["load is called", "Traceback (most recent call last):"];
         assert_eq!(lines[..2], own, "{guest}");
-        // Also what had no end of its line.
+        // A last line without a line end is logged too.
         assert_eq!(lines[3..], ["ModuleNotFoundError: No module named 'shop'"]);
         assert_eq!(host.node.dynos(), 0);
     }

@@ -1,7 +1,7 @@
-//! What a dyno costs without sockets and routing: a call of one that is ready, a boot, a wake-up.
+//! The cost of a dyno without sockets and routing: a call of a booted dyno, a boot, a wake-up.
 //!
-//! The guest is the tests' well-behaved one, once for WASI 0.2 and once for 0.3; set `DYNO_TEST_GUESTS`
-//! to their folder if they are built already.
+//! The guest is the tests' well-behaved one, for WASI 0.2 and for 0.3. Set `DYNO_TEST_GUESTS` to their folder if they
+//! are built already.
 
 #![allow(
     missing_docs,

@@ -1,4 +1,5 @@
-//! Which ends of a dyno a request caused: those are replaced at once, however often, and all others back off.
+//! Crashes during a request, after which a dyno is replaced at once, however often; all other crashes lead to a
+//! back-off.
 
 use std::pin::Pin;
 
@@ -19,7 +20,7 @@ async fn crash(host: &mut Host) -> (CrashCause, bool) {
     }
 }
 
-/// Asks for `path`, and ends the call for that reason when it has begun.
+/// Requests `path`, and kills the call for that reason once it has begun.
 async fn kill(dyno: LocalDyno, path: &str, why: Kill) {
     let (call, _) = call(dyno, get(path));
     let mut call = Box::pin(call);

@@ -16,7 +16,7 @@ const PIPE_BYTES: usize = 64 * 1024;
 /// Longest that a test waits for anything: only reached when it fails.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Nothing to read, and all output into the log.
+/// Empty stdin, and all output into the log.
 fn logged() -> ProgramStdio {
     ProgramStdio {
         stdin: None,
@@ -25,7 +25,7 @@ fn logged() -> ProgramStdio {
     }
 }
 
-/// Nothing to read, and stdout into a pipe.
+/// Empty stdin, and stdout into a pipe.
 fn piped() -> (ProgramStdio, DuplexStream) {
     let (near, far) = tokio::io::duplex(PIPE_BYTES);
     let stdio = ProgramStdio {
@@ -40,7 +40,7 @@ async fn end(running: RunningOneOffGuest) -> OneOffExit {
     ended.expect("the program ends")
 }
 
-/// What a program prints, and how it ends.
+/// The output of a program, and how it ends.
 async fn output(host: &mut Host, args: &[&str]) -> (String, OneOffExit) {
     let (stdio, mut from) = piped();
     let running = host.run(args, stdio).await.unwrap();
@@ -145,7 +145,7 @@ async fn a_program_waits_for_its_reader() {
             ..stdio
         };
         let running = host.run(args, stdio).await.unwrap();
-        // It stands still when it has taken as much as the buffers in between hold.
+        // The program blocks when all buffers on the way are full.
         let mut before = 0;
         loop {
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -385,7 +385,7 @@ async fn what_cannot_be_run_is_said() {
     );
 }
 
-/// What a tour of the folders must print, a line a step.
+/// The expected output of a tour of the folders, a line for each step.
 const TREE: &str = include_str!("programs/one_tree.txt");
 /// The same through descriptors.
 const TREE3: &str = include_str!("programs/one_tree3.txt");

@@ -35,7 +35,7 @@ fn stop(host: &Host, key: &DynoKey) {
     });
 }
 
-/// What `listens` says of itself: its port, how many connections and requests it had.
+/// The numbers that the guest `listens` reports: its port, its connections and its requests.
 fn told(reply: &Reply) -> (u16, u32, u32) {
     let text = reply.text();
     let mut numbers = text
@@ -110,7 +110,7 @@ async fn each_dyno_has_its_own_port() {
         };
         let (port, ..) = told(&reply);
         ports.insert(port);
-        // Nothing of it is the kernel's: nobody on this machine can dial it.
+        // The port is not a port of the kernel: no other process of this machine can connect to it.
         let dialled = std::net::TcpStream::connect(("127.0.0.1", port));
         assert!(dialled.is_err());
     }
@@ -245,7 +245,7 @@ async fn a_server_that_never_binds_is_never_up() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert!(host.node.take(&key).is_none());
-    // What the planner does at its time to boot: R10.
+    // The planner's action when the time limit for a boot is over: R10.
     stop(&host, &key);
     let report = host.report().await;
     assert!(

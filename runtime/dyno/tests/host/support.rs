@@ -51,7 +51,7 @@ pub struct Host {
     config: Arc<BTreeMap<String, String>>,
 }
 
-/// What came of one request.
+/// The result of one request.
 #[derive(Default, Debug)]
 pub struct Reply {
     pub head: Option<response::Parts>,
@@ -441,7 +441,7 @@ pub fn call(dyno: LocalDyno, request: Request<Bytes>) -> (ObservedCall, Arc<Mute
     (call, reply)
 }
 
-/// Has the dyno answer; the dyno again if it lives.
+/// Sends a request to the dyno. Also returns the dyno, if it lives.
 pub async fn ask(dyno: LocalDyno, request: Request<Bytes>) -> (Option<LocalDyno>, Reply) {
     let (call, reply) = call(dyno, request);
     let dyno = tokio::time::timeout(PATIENCE, call)

@@ -1,5 +1,5 @@
-//! Responses without content (RFC 9110, 8.6, 9.3.2, 15.3.5 and 15.4.5): a HEAD, a 204 and a 304 may announce any length, and what a
-//! guest writes for them is discarded.
+//! Responses without content (RFC 9110, 8.6, 9.3.2, 15.3.5 and 15.4.5): a HEAD, a 204 and a 304 may announce any
+//! length, and the bytes that a guest writes for them are discarded.
 
 use bytes::Bytes;
 use grid::desired::{Limits, ProcessKind};
@@ -18,7 +18,7 @@ fn length(reply: &Reply) -> Option<&str> {
     Some(headers.get("content-length")?.to_str().unwrap())
 }
 
-/// All requests are answered in full by one instance, and nothing is said of them.
+/// One instance answers all requests completely, and the log has no line about them.
 async fn all_are_whole(guest: &str, requests: Vec<Request<Bytes>>) {
     let mut host = Host::new(guest).await;
     let mut dyno = host.up().await;
@@ -53,7 +53,7 @@ async fn rfc_9110_9_3_2_a_head_response_has_the_length_of_the_get_and_no_content
     for guest in ["short_body", "short_body3", "long_body"] {
         all_are_whole(guest, vec![head("/"), head("/")]).await;
     }
-    // Not even an end is needed.
+    // The body need not even be ended.
     all_are_whole("short_body", vec![head("/?how=drop")]).await;
     all_are_whole("short_body3", vec![head("/?how=error")]).await;
 }
@@ -74,7 +74,7 @@ async fn rfc_9110_15_4_5_a_304_and_a_204_have_no_content_whatever_they_announce(
     all_are_whole("late_status", vec![get("/"), get("/?status=204")]).await;
 }
 
-/// A server of the Rust book's kind sends the body all the same; nobody reads that.
+/// A simple server, such as the one of the Rust book, sends the body anyway; nobody reads it.
 #[tokio::test]
 async fn a_server_may_answer_a_head_with_a_body() {
     let mut host = Host::of_kind(ProcessKind::Server, "listens", Limits::default(), &[]).await;
@@ -94,7 +94,7 @@ async fn a_server_may_answer_a_head_with_a_body() {
     }
 }
 
-/// Everywhere else a length is a promise.
+/// In all other responses the announced length must be kept.
 #[tokio::test]
 async fn rfc_9110_8_6_other_responses_have_their_announced_length() {
     let shorts = [
@@ -108,7 +108,7 @@ async fn rfc_9110_8_6_other_responses_have_their_announced_length() {
         let (_, reply) = ask(host.up().await, get(path)).await;
         assert!(!reply.finished, "{guest} {path}: {reply:?}");
     }
-    // The one before was a HEAD.
+    // The previous request was a HEAD.
     let mut host = Host::new("short_body").await;
     let (dyno, reply) = ask(host.up().await, head("/")).await;
     assert!(reply.finished);
@@ -116,7 +116,7 @@ async fn rfc_9110_8_6_other_responses_have_their_announced_length() {
     assert!(!reply.finished && dyno.is_some());
 }
 
-/// A handler that fails after its head drops its body: that ends the response, not the instance.
+/// A handler that fails after its head drops its body. That ends the response, but not the instance.
 #[tokio::test]
 async fn a_body_that_is_dropped_breaks_the_response_off_and_keeps_the_instance() {
     for (guest, path) in [("short_body", "/?how=drop"), ("short_body3", "/?how=error")] {
@@ -134,7 +134,7 @@ async fn a_body_that_is_dropped_breaks_the_response_off_and_keeps_the_instance()
         assert_eq!(reply.text(), "ok 4\n", "{guest}");
         let lines = host.lines();
         let why = |line: &&String| line.contains("the app broke its response off");
-        // Of the other one it is told that the announced length is not there.
+        // The log says of the other guest that the announced length was not reached.
         let expected = if guest == "short_body" { 3 } else { 0 };
         assert_eq!(lines.iter().filter(why).count(), expected, "{lines:?}");
     }

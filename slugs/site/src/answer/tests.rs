@@ -1,4 +1,4 @@
-//! What users of a static host expect.
+//! Answers that users of a static host expect.
 
 use std::time::{Duration, UNIX_EPOCH};
 

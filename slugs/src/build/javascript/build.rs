@@ -24,7 +24,8 @@ use crate::manifest::procfile::Procfile;
 use crate::manifest::slug_json::BuilderRecord;
 
 const COMPONENT: &str = ".dyno/javascript.wasm";
-/// Where the component looks for the bundle, its source map, and the settings from the app's configuration.
+/// The paths at which the component looks for the bundle, its source map, and the settings from the app's
+/// configuration.
 const BUNDLE: &str = ".dyno/app.js";
 const MAP: &str = ".dyno/app.js.map";
 const SETTINGS: &str = ".dyno/app.json";

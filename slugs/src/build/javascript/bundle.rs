@@ -22,7 +22,7 @@ const OUTSIDE: &str = "outside.txt";
 /// The program of an app that has static files only.
 const ASSETS_ONLY: &str = "export default { fetch: (request, env) => $dyno.assets(request) };\n";
 
-/// What is bundled: a file, in a folder that has the packages of the app.
+/// The input of the bundler: a file, in a folder that has the packages of the app.
 pub(super) struct BundleInput {
     root: PathBuf,
     entry: String,

@@ -14,7 +14,7 @@ pub(super) const NAMES: [&str; 2] = ["deno.json", "deno.jsonc"];
 /// Extensions of files that may import packages.
 const EXTENSIONS: [&str; 6] = [".ts", ".tsx", ".mts", ".js", ".jsx", ".mjs"];
 
-/// What a project's `deno.json` says.
+/// The settings in a project's `deno.json`.
 #[derive(Debug, Default)]
 pub(super) struct DenoConfig {
     /// The import map: from a name to a specifier.

@@ -48,7 +48,7 @@ const OUTPUT_FOLDERS: [&str; 4] = ["dist", "build", "out", "lib"];
 /// The script that makes the file which `main` names.
 pub(super) const BUILD_SCRIPT: &str = "build";
 
-/// Where an app begins. Names are relative to the app's folder.
+/// The file with which an app begins. Names are relative to the app's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum EntryPoint {
     /// A file that is there.

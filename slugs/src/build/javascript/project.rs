@@ -9,7 +9,7 @@ use super::wrangler::WranglerConfig;
 use crate::build::toolbox::error::BuilderError;
 use crate::build::toolbox::sources::SourceFile;
 
-/// What the files of a project say about it.
+/// The facts about a project that its files state.
 #[derive(Debug)]
 pub(super) struct JavascriptProject {
     pub(super) package: PackageJson,

@@ -89,11 +89,11 @@ pub(in crate::build) fn build(
 struct PythonProject {
     facts: SourceFacts,
     requested: RequestedPackages,
-    /// What answers requests, if the app `has_web`.
+    /// The code that answers requests, if the app `has_web`.
     entry: PythonEntry,
     /// Whether the app has the process type `web`.
     has_web: bool,
-    /// What the app's files import besides each other.
+    /// The modules that the app's files import, without the app's own modules.
     imports: BTreeMap<ImportedName, ImportPlace>,
     /// The files that the app's processes load.
     loaded: Vec<SourceFile>,

@@ -62,10 +62,10 @@ pub(super) enum ServerStart {
     Import,
 }
 
-/// What one file says.
+/// The facts that one file states.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct ModuleFacts {
-    /// Its name from the app's folder.
+    /// The name of the file, relative to the app's folder.
     pub(super) file: String,
     #[serde(default)]
     pub(super) error: Option<ParseError>,
@@ -96,7 +96,7 @@ impl ModuleFacts {
     }
 }
 
-/// What setup.py and setup.cfg say.
+/// The facts that setup.py and setup.cfg state.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct SetupFacts {
     /// Packages that the project needs.
@@ -118,7 +118,7 @@ struct ParserOutput {
     library: BTreeSet<String>,
 }
 
-/// What all Python files of an app say.
+/// The facts that all Python files of an app state.
 #[derive(Debug, Default)]
 pub(super) struct SourceFacts {
     modules: BTreeMap<String, ModuleFacts>,

@@ -10,7 +10,7 @@ use super::facts::{ImportCertainty, ModuleFacts, SourceFacts};
 /// A module, and the name that is imported from it (empty for `import MODULE`).
 pub(super) type ImportedName = (String, String);
 
-/// Where a name is imported, and how certainly.
+/// The place of an import, and how certain it is that the import runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ImportPlace {
     /// `None` if no file that the app's processes load is known to import the name.

@@ -223,7 +223,7 @@ fn missing_wheel(lines: &[String]) -> Option<&str> {
     Some(found.trim())
 }
 
-/// Says what pip's messages mean, and what to do.
+/// Explains pip's messages, with the remedy.
 fn explain_failure(lines: &[String], file: &str, from_source: Option<&String>) -> String {
     let no_network = ["Retrying (", "NewConnectionError", "connection broken"];
     if lines

@@ -22,7 +22,7 @@ use crate::manifest::slug_json::BuilderRecord;
 use crate::path::SlugPath;
 
 const COMPONENT: &str = ".dyno/site.wasm";
-/// Where the component looks for the list of files.
+/// The path at which the component looks for the list of files.
 const LIST: &str = ".dyno/site";
 /// The first line of a list, which names its format. The component checks it.
 const LIST_HEADER: &str = "dyno-site 1";

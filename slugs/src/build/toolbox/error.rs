@@ -54,7 +54,7 @@ pub enum BuilderError {
     Output {
         /// The command as typed.
         tool: &'static str,
-        /// What was wrong.
+        /// The problem in the output.
         problem: String,
     },
     /// The tools of a language could not be installed.

@@ -1,6 +1,6 @@
 //! Owns what a build reports while it runs. Must not know who shows it.
 
-/// What a build reports while it runs.
+/// Events of a running build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BuildProgress {
     /// A step begins, such as `cargo build`. The text is for people.

@@ -23,9 +23,9 @@ const VIRTUAL_ENVIRONMENT: &str = "pyvenv.cfg";
 /// A file of the app.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SourceFile {
-    /// Its name, relative to the app's folder.
+    /// The name of the file, relative to the app's folder.
     pub(crate) name: String,
-    /// Its path on this disk.
+    /// The path of the file on this disk.
     pub(crate) path: PathBuf,
 }
 

@@ -12,7 +12,7 @@ use super::tools::Tools;
 pub(crate) struct Toolchain {
     /// The prefix of its folder's name.
     pub(crate) name: &'static str,
-    /// What it is, with versions, for people.
+    /// The name and versions of the toolchain, for people.
     pub(crate) title: &'static str,
     /// All texts that decide its contents: another text gives another folder.
     pub(crate) pins: &'static [&'static str],

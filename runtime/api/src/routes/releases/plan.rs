@@ -1,4 +1,4 @@
-//! What a release would change, shown without changing anything.
+//! Shows the changes that a release would make, without making them.
 //!
 //! Owns the comparison with the newest release. Must not know how a plan is made: the steps are the reconciler's.
 

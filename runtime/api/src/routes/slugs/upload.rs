@@ -1,4 +1,4 @@
-//! Uploading a slug: from the connection straight into the store, which checks it as it arrives.
+//! Uploading a slug: from the connection straight into the store, which checks it as it arrives (`slugs::verify`).
 //!
 //! Owns the limits of an upload. Must not know what makes a slug acceptable.
 

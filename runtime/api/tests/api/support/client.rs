@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::sync::LazyLock;
 use tokio::net::TcpStream;
 
-/// What came back.
+/// The response to a request.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,

@@ -80,7 +80,7 @@ pub(crate) fn run(args: &args::RunArgs) -> Result<()> {
     }
 }
 
-/// What ends the wait for a program.
+/// The events that end the wait for a program.
 enum RunEvent {
     /// The program ended.
     Ended(ProcessExit),

@@ -1,4 +1,4 @@
-//! What the user sees of a failed release: the lines of the log about it, and which release serves instead.
+//! The output for a failed release: the log lines about it, and the release that serves instead.
 //!
 //! Must not know how the failure was noticed.
 
@@ -47,7 +47,7 @@ pub(super) fn show_log(app: &RemoteApp, release: &ReleaseResource, is_shown: boo
     }
 }
 
-/// Which release serves in place of the failed one, as the end of a sentence.
+/// Names the release that serves in place of the failed one, as the end of a sentence.
 pub(super) fn describe_serving_release(app: &RemoteApp) -> String {
     let known = app.client().get(&app.path(""));
     let known = known.and_then(|answer| answer.read::<AppResource>());
@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(lines[1..4], own);
         assert!(lines[0].ends_with(" to starting") && lines[5].ends_with(" to crashed"));
         assert_eq!(lines.len(), 6);
-        // It has not come yet.
+        // The line is not in the log yet.
         let early = LOG.split_once("2026-11-22T08:00:02.3").expect("there").0;
         let (lines, complete) = part.select_lines(early, "2026-11-22T08:00:01.500Z");
         assert_eq!((lines.len(), complete), (4, false));

@@ -25,7 +25,8 @@ pub(crate) fn print_plan(app: &RemoteApp, release: &CreateReleaseRequest) -> Res
     })
 }
 
-/// Shows the plan for an app that does not exist yet. It is made here, since the server does not know the app.
+/// Shows the plan for an app that does not exist yet. The plan is computed here, since the server does not know the
+/// app.
 pub(crate) fn print_first_plan(app: &RemoteApp, slug: &Slug) -> Result<()> {
     let plan = first_plan(app.name.as_str(), slug);
     if app.server.json {

@@ -20,7 +20,7 @@ use crate::terminal;
 use operator::OperatorTerminal;
 use passed_sockets::PassedSockets;
 
-/// Where systemd listens for the state of its services.
+/// The variable with the socket on which systemd receives the state of its services.
 const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
 /// Work that blocks a thread at the end, such as removing a dyno's files, may take this long.
 const LAST_GRACE: Duration = Duration::from_secs(2);

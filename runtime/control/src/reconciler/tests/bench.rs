@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-/// What a fake node does with the dynos of a release, by the first byte of its slug.
+/// The behaviours of a fake node's dynos, by the first byte of the release's slug.
 pub(super) const GOOD: u8 = 0;
 pub(super) const CRASHES: u8 = 1;
 pub(super) const NEVER_UP: u8 = 2;
@@ -31,7 +31,7 @@ pub(super) const RELEASE_FAILS: u8 = 5;
 /// Reports of the same thing, so that few steps fill the channel of events.
 pub(super) const REPEATS: usize = 8;
 
-/// What happened on the node's side.
+/// The history on the node's side.
 #[derive(Default)]
 pub(super) struct Seen {
     pub(super) route: Option<Route>,

@@ -266,7 +266,7 @@ async fn config_vars_may_come_before_the_first_release() {
     let kept: Vec<_> = app.newest_config().iter().collect();
     assert_eq!(kept, [(&"B".to_owned(), &"hidden-2".to_owned())]);
     assert!(bench.logged("api: Config vars for the first release: B, set by me"));
-    // What comes with the slug undoes none of that, and counts for the first release alone.
+    // Values that come with the slug undo none of these changes, and only count for the first release.
     let deploy = |slug: u8, offered: &[&str]| {
         let Command::Deploy { mut deploy, .. } = deployed(slug) else {
             unreachable!("it is one");

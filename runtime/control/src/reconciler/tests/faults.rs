@@ -1,4 +1,4 @@
-//! A ledger that fails in every way that one can, and apps that do not notice.
+//! A ledger that fails in all possible ways, and apps that keep running.
 
 use super::*;
 use crate::handle::ControlError;
@@ -9,20 +9,20 @@ use futures_util::future::BoxFuture;
 use std::future::pending;
 use tokio::sync::watch;
 
-/// What a ledger does next.
+/// The ledger's behaviour from now on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
-    /// It works.
+    /// Works.
     None,
-    /// It has no room.
+    /// Has no room.
     Full,
-    /// The next append is done, and nobody is told; then it works.
+    /// Stores the next append but reports no result; then works.
     Unsaid,
-    /// The next append is lost, and nobody is told; then it works.
+    /// Loses the next append and reports no result; then works.
     Lost,
-    /// It cannot be reached. The first append is still on its way, and arrives once it is reached again.
+    /// Cannot be reached. The first append is still on its way, and arrives when the ledger can be reached again.
     Dark,
-    /// It never answers.
+    /// Never answers.
     Hangs,
 }
 
@@ -133,7 +133,7 @@ impl Bench {
         self.control.view().desired.apps[&app()].maintenance
     }
 
-    /// Has the first dyno crash, and waits until there is another one in its place.
+    /// Makes the first dyno crash, and waits until another dyno has replaced it.
     async fn crash_and_recover(&self) {
         let before = self.served();
         let report = crashed(before[0].clone(), CrashCause::Trap);
@@ -191,12 +191,12 @@ async fn what_is_decided_while_the_ledger_is_full_is_done_once_it_is_not() {
     let next = bench.accept(deployed(GOOD)).await.expect("a release");
     faulty.set(Fault::Full);
     sleep(Duration::from_secs(60)).await;
-    // It is published, and what it replaces is kept until that is written down.
+    // The new release is published, and the old one is kept until the ledger has the fact.
     assert_eq!(bench.route().version, Some(next));
     assert_eq!(bench.control.view().outcome(&app(), next), None);
     assert_eq!(bench.control.list_dynos().await.expect("listens").len(), 4);
     faulty.set(Fault::None);
-    // Nothing happens but time.
+    // Only time passes.
     sleep(Duration::from_secs(2)).await;
     let outcome = bench.control.view().outcome(&app(), next);
     assert_eq!(outcome, Some(ReleaseOutcome::Serving));
@@ -243,7 +243,7 @@ async fn apps_start_from_a_full_ledger() {
     sleep(Duration::from_secs(2)).await;
     assert!(bench.control.watch_ledger_trouble().borrow().is_none());
     assert_eq!(entries(&bench.ledger).await, before + 1);
-    // The one after it counts two before itself.
+    // The next reconciler counts two reconcilers before itself.
     let next = Bench::on(Arc::clone(&bench.ledger)).await;
     assert_eq!(next.control.view().desired.reconcilers, 3);
     bench.crash_and_recover().await;
@@ -290,7 +290,7 @@ async fn a_change_that_was_lost_is_refused_for_good() {
         matches!(refused, Err(ControlError::Unavailable(_))),
         "{refused:?}"
     );
-    // A mark took its place, so that it cannot turn up late.
+    // A marker entry took its place, so that it cannot appear later.
     assert_eq!(entries(&bench.ledger).await, before + 1);
     let next = bench.accept(deployed(GOOD)).await.expect("a release");
     assert_eq!(bench.outcome(next).await, ReleaseOutcome::Serving);
@@ -328,7 +328,7 @@ async fn a_change_that_never_turns_up_leaves_its_place_to_the_next_one() {
     assert!(!bench.maintained());
     let last = bench.ledger.read(Seq::START, usize::MAX).await;
     let last = last.expect("reads").len();
-    // The release, that it serves, and a mark if the reconciler tried for itself before.
+    // The entries: the release, the fact that it serves, and a marker if the reconciler had tried on its own before.
     assert!((before + 2..=before + 3).contains(&last));
 }
 

@@ -1,4 +1,4 @@
-//! What runs once: release processes, from a deploy to what became of it, and one-off dynos.
+//! One-off dynos, and release processes from the deploy to their result.
 
 use super::*;
 use crate::command::{Command, CommandError, ReleaseSpec};
@@ -43,7 +43,7 @@ impl Bench {
         Ok(begun.dyno.dyno.to_string())
     }
 
-    /// What the node says of the dyno in this place.
+    /// The node's report about the dyno in this place.
     async fn tell(&self, dyno: &str, report: impl FnOnce(NodeId, DynoKey) -> Report) {
         let key = {
             let seen = self.seen.lock().expect("not poisoned");

@@ -67,7 +67,7 @@ pub(crate) fn begin_link(
     begin_create(quota, to)
 }
 
-/// What a call to open a file or folder asks for.
+/// The options of a call that opens a file or folder.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OpenRequest {
     pub(crate) last: LastLink,

@@ -344,7 +344,7 @@ fn begin_body(
     Some(writing)
 }
 
-/// What the guest receives: the body, or an error.
+/// The body that the guest receives, or an error.
 type BodyHandle = (Result<Resource<OutgoingBody>, ()>,);
 
 fn push_body(view: HttpView<'_>, writing: Option<OutgoingBody>) -> wasmtime::Result<BodyHandle> {
@@ -429,7 +429,7 @@ mod tests {
         (writing, stream, body)
     }
 
-    /// What the reader gets now, as text.
+    /// The bytes that are ready for the reader, as text.
     fn read(body: &mut HyperOutgoingBody) -> String {
         let mut cx = Context::from_waker(Waker::noop());
         match Pin::new(body).poll_frame(&mut cx) {

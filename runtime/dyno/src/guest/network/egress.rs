@@ -21,7 +21,7 @@ pub use opening::{EgressOpening, EgressOpeningError};
 pub(crate) use own::MachineAddresses;
 pub use ports::ClosedPorts;
 
-/// What the operator lets guests reach, beside public addresses.
+/// The destinations that the operator opens to guests, besides public addresses.
 #[derive(Debug, Clone)]
 pub struct EgressPolicy {
     /// The networks that are open to every app.

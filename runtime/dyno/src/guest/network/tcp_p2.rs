@@ -221,7 +221,7 @@ impl Inner for GuestTcpView<'_> {
         let local = listener.address(family);
         let mut cx = Context::from_waker(Waker::noop());
         let connection = match listener.poll_accept(&mut cx) {
-            // Also when the dyno is about to end.
+            // This also applies when the dyno is about to end.
             Poll::Pending | Poll::Ready(None) => return Err(ErrorCode::WouldBlock.into()),
             Poll::Ready(Some(connection)) => connection,
         };

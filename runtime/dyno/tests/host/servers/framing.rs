@@ -1,4 +1,4 @@
-//! Where the answers of a server end (RFC 9112, 6.3), whatever it sends.
+//! The end of a server's response (RFC 9112, 6.3), whatever bytes the server sends.
 
 use dyno::LocalDyno;
 use http::{Method, Version};
@@ -6,13 +6,13 @@ use http::{Method, Version};
 use super::server;
 use crate::support::{Host, Reply, ask, get};
 
-/// Has the server send these bytes, and then what `end` says.
+/// Makes the server send these bytes, and then act as `end` says.
 fn raw(bytes: &str, end: &str) -> String {
     let digits: String = bytes.bytes().map(|byte| format!("{byte:02x}")).collect();
     format!("/?raw={digits}{end}")
 }
 
-/// What comes of the bytes, and of a next request, which must never get any of them.
+/// The reply to the bytes, and the reply to a next request, which must never contain any of them.
 async fn answered(method: Method, bytes: &str, end: &str) -> (Reply, Reply) {
     let mut host = server("answers_raw", &[]).await;
     let (dyno, reply) = asked(&mut host, method, bytes, end).await;

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::build::toolbox::error::BuilderError;
 
-/// What the component has to know about the app. It is stored as a file in the slug.
+/// The facts about the app that the component needs. Stored as a file in the slug.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct PythonEntry {
     /// The module of the app; empty if a program starts the server.

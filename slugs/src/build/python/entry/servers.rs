@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::manifest::env_name::is_env_name;
 
-/// What a command line serves.
+/// The app that a server's command line serves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ServeCommand {
     pub(crate) app: AppReference,
@@ -19,7 +19,7 @@ pub(crate) struct ServeCommand {
 /// How a command line names the app.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) enum AppReference {
-    /// Not at all: the app has a usual name.
+    /// The command line names no app: the app has a usual name.
     #[default]
     Usual,
     /// `MODULE`, `MODULE:NAME`, `MODULE:FUNCTION(ARGUMENTS)`.

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// What is found of these files, one of which may be a Procfile or `.flaskenv`.
+/// The entry that is found in these files, one of which may be a Procfile or `.flaskenv`.
 fn found(files: &[(&str, &str)]) -> Result<PythonEntry, String> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let flask_env = files.iter().find(|(file, _)| *file == ".flaskenv");

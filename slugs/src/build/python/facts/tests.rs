@@ -1,8 +1,8 @@
-//! What Python's parser reads of files, and the way from names to files.
+//! The facts that Python's parser finds in files, and the resolution of module names to files.
 
 use super::*;
 
-/// What a file imports, as `MODULE:NAME when`.
+/// The imports of a file, as `MODULE:NAME when`.
 fn imports(text: &str) -> Vec<String> {
     let facts = SourceFacts::of_files(&[("app.py", text)]);
     let file = facts.file("app.py").expect("it was read");

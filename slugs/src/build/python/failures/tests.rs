@@ -1,4 +1,4 @@
-//! What becomes of imports that failed.
+//! The handling of failed imports.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What files import, and how surely.
+//! The imports of files, and how certain it is that each import runs.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What pip says, and what packages bring.
+//! The messages of pip, and the contents of packages.
 
 use super::*;
 

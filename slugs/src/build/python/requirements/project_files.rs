@@ -24,7 +24,7 @@ const TOML_LOCKS: [(&str, &str); 4] = [
     ("pylock.toml", "packages"),
 ];
 
-/// What the files of one project say.
+/// The requirements in the files of one project.
 #[derive(Debug, Default)]
 pub(crate) struct ProjectRequirements {
     /// The file that lists the packages.

@@ -1,4 +1,4 @@
-//! What projects of every form ask for.
+//! The requirements of projects of every form.
 
 use super::*;
 

@@ -126,7 +126,7 @@ async fn build_app(
     Ok((files, built.config))
 }
 
-/// What the first word of a command stands for: a process type, a command word of the language, or a component.
+/// Resolves the first word of a command: a process type, a command word of the language, or a component.
 fn command_of(built: &BuiltSlug, word: &str, args: Vec<String>) -> Result<OneOffCommand> {
     let manifest = &built.manifest;
     let process = word.parse::<ProcessType>().ok();

@@ -1,4 +1,4 @@
-//! What `dyno local` runs: a folder, a slug or a component. Each becomes a slug.
+//! The input of `dyno local`: a folder, a slug or a component. Each is turned into a slug.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

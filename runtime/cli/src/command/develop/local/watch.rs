@@ -20,7 +20,7 @@ const IGNORED: [&str; 6] = [
     "__pycache__",
 ];
 
-/// FolderChanges of a folder.
+/// Notices changes in a folder.
 pub(super) struct FolderChanges {
     events: mpsc::Receiver<()>,
     _watcher: RecommendedWatcher,

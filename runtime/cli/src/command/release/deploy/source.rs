@@ -1,4 +1,4 @@
-//! What is deployed: a folder that is built, a component, or a slug; always a slug in the end.
+//! The input of a deploy: a folder that is built, a component, or a slug. Each is turned into a slug.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

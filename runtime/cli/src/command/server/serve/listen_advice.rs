@@ -1,4 +1,4 @@
-//! What to do when the server cannot listen on an address.
+//! Advice for a server that cannot listen on an address.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ pub(super) fn flag(purpose: SocketPurpose) -> &'static str {
     }
 }
 
-/// What stands in the way of listening, and what to do about it.
+/// The reason why listening failed, and the remedy.
 pub(super) fn advice(error: &io::Error, address: SocketAddr, flag: &str) -> String {
     let port = address.port();
     match error.kind() {

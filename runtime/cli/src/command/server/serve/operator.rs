@@ -1,4 +1,4 @@
-//! What an operator sees of a server: its addresses, its first admin token, and what goes wrong.
+//! The output of a server for its operator: addresses, the first admin token, and problems.
 //!
 //! Owns the texts, and the login of this user with the first admin token. Must not decide anything.
 
@@ -177,7 +177,7 @@ fn note_login(url: &ServerUrl, kept: &KeptLogin) {
     }
 }
 
-/// Says where this user's commands go, if that is another server.
+/// Tells the user to which server commands go, if that is another server.
 fn note_other_default(api: SocketAddr) {
     let known = credentials::load().ok();
     let other = known.and_then(|known| known.last);

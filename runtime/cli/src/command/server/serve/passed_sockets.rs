@@ -26,9 +26,9 @@ const SOCKET_NAMES: [&str; 2] = ["http", "api"];
 /// The sockets that were passed on.
 #[derive(Debug, Default)]
 pub(super) struct PassedSockets {
-    /// Where apps answer.
+    /// The socket for requests to apps.
     http: Option<TcpListener>,
-    /// Where the API answers.
+    /// The socket for requests to the API.
     api: Option<TcpListener>,
 }
 
@@ -58,7 +58,7 @@ impl PassedSockets {
         Ok(passed)
     }
 
-    /// Has the server listen on these sockets, in place of its addresses.
+    /// Makes the server listen on these sockets, in place of its addresses.
     pub(super) fn hand_to(self, config: &mut NodeConfig) {
         if let Some(socket) = self.http {
             note_replaced(&socket, SocketPurpose::Apps, config.listen_address());

@@ -1,7 +1,7 @@
-//! What the WASI 0.2 guests share: parameters out of the query, plain answers, and a thin layer over the
-//! raw `wasi:http` bindings for those guests that break the rules which `wstd` keeps.
+//! Code that the WASI 0.2 guests share: parameters from the query, plain answers, and a thin layer over the raw
+//! `wasi:http` bindings, for guests that break rules which `wstd` enforces.
 //!
-//! Knows nothing of any one guest, and nothing of the host.
+//! Must not know any single guest, nor the host.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -2,9 +2,9 @@
 
 use wstd::http::{Body, Error, Request, Response, Uri};
 
-/// What a handler gets.
+/// The request that a handler gets.
 pub type Incoming = Request<Body>;
-/// What a handler gives.
+/// The result of a handler.
 pub type Answer = Result<Response<Body>, Error>;
 
 /// A plain-text response.

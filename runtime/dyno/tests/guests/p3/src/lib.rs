@@ -1,7 +1,7 @@
-//! What the WASI 0.3 guests share: parameters out of the query, heads, and bodies that are written by a
-//! task which outlives the handler's return.
+//! Code that the WASI 0.3 guests share: parameters from the query, heads, and bodies that a task writes after the
+//! handler has returned.
 //!
-//! Knows nothing of any one guest, and nothing of the host.
+//! Must not know any single guest, nor the host.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,7 +19,7 @@ pub fn count_call() -> u64 {
     CALLS.fetch_add(1, Ordering::SeqCst) + 1
 }
 
-/// What a handler gives.
+/// The result of a handler.
 pub type Answer = Result<Response, ErrorCode>;
 
 /// Nanoseconds in a millisecond: the clock's unit, and ours.

@@ -24,7 +24,7 @@ fn main() {
     }
 }
 
-/// What a step gave, or which kind of error.
+/// Prints the result of a step, or the kind of its error.
 fn say<T: Debug>(step: &str, given: io::Result<T>) {
     match given {
         Ok(value) => println!("{step}: {value:?}"),
@@ -51,7 +51,7 @@ fn contents(file: &Path) {
         let mut file = OpenOptions::new().append(true).open(file)?;
         file.write_all(b"ab")?;
         file.seek(SeekFrom::Start(0))?;
-        // What is appended goes to the end, wherever the position is.
+        // Appended bytes go to the end, wherever the position is.
         file.write_all(b"cd")
     };
     say("append", append());

@@ -263,7 +263,7 @@ fn sizes() {
     say("read far", file.read(&mut [0; 10]).map_err(other));
     say("write far", file.write(b"0123456789").map_err(other));
     say("seek back", file.seek(SeekFrom::Start(0)));
-    // Nothing of what was refused counts against the quota.
+    // Refused operations do not count against the quota.
     say("write", file.write_all(&vec![b'x'; 3 << 20]));
     say("length", file.metadata().map(|meta| meta.len()));
     say("remove", fs::remove_file("tmp/size"));
