@@ -3,7 +3,7 @@
 //! Owns how HTTP requests become commands of [`control`], and how the state of apps is shown as JSON. Must not decide
 //! whether a command is carried out: `control`'s reconciler does. Requests to apps never pass through this crate.
 //!
-//! # Rooms
+//! # Modules
 //!
 //! | module | content |
 //! |---|---|

@@ -1,6 +1,7 @@
-//! The dynos of this machine: steps of the planner in, reports out, and a dyno for whoever routes a request.
+//! The dynos of this machine: steps of the planner in, reports out, and free dynos for the router.
 //!
-//! The top room of this crate. Must not decide what to start or stop, nor which request goes where.
+//! The top module of this crate: it uses all others. Must not decide what to start or stop, nor which dyno gets a
+//! request.
 
 pub(crate) mod dyno;
 mod fetch;

@@ -1,7 +1,8 @@
 //! The data of one guest's store: its WASI context, and everything that bounds what the guest can do.
 //!
-//! Owns what a guest can see and use. Each room below owns one part and is given a function that finds this part in
-//! the store's data, so no room knows [`Guest`]. Must not know requests, routing or releases.
+//! Owns what a guest can see and use. Each module below owns one part and is given a function that finds this part in
+//! the store's data, so no module knows [`Guest`]. Must not know requests, routing or releases: the call of a guest for
+//! a request is in `instance::call`.
 
 mod clocks;
 pub(crate) mod filesystem;

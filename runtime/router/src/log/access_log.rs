@@ -1,7 +1,7 @@
 //! The access log: one line for each request.
 //!
 //! Owns the fields of a line and their form, so that nothing a client sends can forge a field or a line. Must not know
-//! where lines go.
+//! where lines go, nor when a line is written: `shared::access_entry` does.
 
 use std::fmt;
 use std::sync::Arc;
