@@ -133,7 +133,7 @@ fn long_body() {
     // A reset is an end as well.
     let _ = client.read_to_end(&mut bytes);
     let text = String::from_utf8_lossy(&bytes);
-    // What follows the 100 bytes is a response of its own, or nothing.
+    // The bytes after the first 100 are a response of their own, or there are none.
     let (_, body) = text.split_once("\r\n\r\n").unwrap();
     let rest = body.trim_start_matches('x');
     assert!(body.len() - rest.len() <= 100, "{text}");
@@ -299,7 +299,7 @@ fn header_flood() {
     stage.wait_for_line_after(mark, "the end of that dyno", |line| {
         line.contains(": Crashed: total size of fields exceeds limit")
     });
-    // What is large and allowed passes.
+    // Large headers within the limits pass.
     for path in ["/x?n=90&bytes=1000", "/x?n=90&bytes=1000&name=1000"] {
         let reply = stage.get(path);
         assert_eq!((reply.status, reply.headers.len() >= 90), (200, true));

@@ -106,7 +106,7 @@ fn no_response3() {
     stage.ends();
 }
 
-/// It never serves anything, and is replaced as if it had: what a request does makes no back-off.
+/// The dyno never serves a request, and is replaced as if it had: a crash that a request caused leads to no back-off.
 #[test]
 fn trap_first_request() {
     let stage = start("trap_first_request", &[]);

@@ -8,7 +8,7 @@ use testkit::{DynoProcess, foreign_guest_path, guest_path, log_field};
 
 use crate::guest_app::{Stage, folder, limited, number, start};
 
-/// Which dyno a line of the router is about.
+/// The dyno in a log line of the router.
 fn dyno(line: &str) -> String {
     let (_, dyno) = line.split_once(" dyno=").unwrap();
     dyno.split(' ').next().unwrap().to_owned()
@@ -217,7 +217,7 @@ fn chats() {
         let text = format!("message {n}");
         assert_eq!(say(&mut stream, &text), text);
     }
-    // It holds the one dyno: the next request waits until it is over.
+    // The request holds the only dyno: the next request waits until it has finished.
     thread::scope(|scope| {
         let waits = scope.spawn(|| stage.get("/plain"));
         stage.wait_for_line_after(mark, "nothing", |_| true);

@@ -59,7 +59,7 @@ fn spin() {
 #[test]
 fn spin3() {
     stopped_at_the_deadline("spin3");
-    // It computes before the host has the head: for the client, none came.
+    // The guest computes before the host has the head, so the client gets none.
     let stage = limited("spin3", "timeout = \"1s\"", &[]);
     stage.ok();
     stage.refuses("/x?after=head", "H12", 503);
@@ -154,7 +154,7 @@ fn clock_res() {
     stage.ends();
 }
 
-/// What takes the platform's long times, all at once: 30 s after a response, 55 s of silence in one, 60 s to boot.
+/// All long time limits of the platform at once: 30 s after a response, 55 s of silence in a response, 60 s to boot.
 #[test]
 fn what_never_ends_is_ended() {
     thread::scope(|scope| {

@@ -17,7 +17,7 @@ fn noise(bytes: usize) -> Vec<u8> {
         .collect()
 }
 
-/// What both guests do alike.
+/// Checks the behaviour that both guests share.
 fn serves(stage: &Stage) {
     let reply = stage.get("/");
     assert_eq!(
@@ -51,7 +51,7 @@ fn serves(stage: &Stage) {
     assert_eq!(second, first + 1, "the instance lives on");
 }
 
-/// What an app is told of a request, and is not.
+/// Checks the request as the app sees it, and that nothing else is passed on.
 fn is_told_of_the_request(stage: &Stage) {
     let sent = [
         "X-Custom: kept",
@@ -87,7 +87,7 @@ fn is_told_of_the_request(stage: &Stage) {
     );
 }
 
-/// Its lines are in the log, in order, of both streams.
+/// Checks that lines of both output streams are in the log, in order.
 fn is_heard(stage: &Stage) {
     stage.get("/log?lines=3");
     for line in ["out 3", "err 3"] {
@@ -190,7 +190,7 @@ fn files() {
     stage.ends();
 }
 
-/// What a dyno wrote goes with it; its successor starts with nothing.
+/// Files of a dyno are removed with it; its replacement starts with empty folders.
 #[test]
 fn files_go_with_their_dyno() {
     let stage = start("good", &[]);

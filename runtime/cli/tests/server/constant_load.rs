@@ -15,14 +15,14 @@ use testkit::{HttpReply, http};
 
 /// HTTP/1.1 connections, each kept for as long as the load lasts.
 const CONNECTIONS: usize = 3;
-/// Requests at a time on the one HTTP/2 connection.
+/// Concurrent requests on the one HTTP/2 connection.
 const STREAMS: usize = 3;
-/// Between two requests: the machine has other things to do as well.
+/// The pause between two requests: the machine has other work as well.
 const PAUSE: Duration = Duration::from_millis(10);
-/// One request of so many takes 200 ms.
+/// Every tenth request takes 200 ms.
 const SLOW_EVERY: u64 = 10;
 
-/// What the load has seen.
+/// The results of the load so far.
 #[derive(Default)]
 struct Seen {
     stop: AtomicBool,
@@ -46,14 +46,14 @@ impl Seen {
     }
 }
 
-/// The load; it ends with [`Load::stop`], or when dropped.
+/// A running load. It ends with [`Load::stop`], or when dropped.
 pub(crate) struct Load {
     seen: Arc<Seen>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Load {
-    /// On the app of this name behind this port; the app is `good` or `good3`.
+    /// Starts the load on the app of this name behind this port. The app's guest is `good` or `good3`.
     pub(crate) fn start(port: u16, app: &str) -> Load {
         let seen = Arc::<Seen>::default();
         let mut threads = Vec::new();
@@ -66,17 +66,18 @@ impl Load {
         Load { seen, threads }
     }
 
-    /// How many requests were answered with 200 so far.
+    /// The number of requests answered with 200 so far.
     pub(crate) fn good(&self) -> u64 {
         self.seen.good.load(Ordering::Relaxed)
     }
 
-    /// What went wrong so far.
+    /// The failures so far.
     pub(crate) fn bad(&self) -> Vec<String> {
         self.seen.bad.lock().unwrap().clone()
     }
 
-    /// Ends it once every request that was begun is answered: how many were answered with 200, and what went wrong.
+    /// Ends the load once every request under way is answered. Returns the number of answers with 200, and the
+    /// failures.
     pub(crate) fn stop(mut self) -> (u64, Vec<String>) {
         self.seen.stop.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
@@ -101,7 +102,7 @@ fn path(number: u64) -> &'static str {
     }
 }
 
-/// Requests on one HTTP/1.1 connection after the other: a new one only if the last broke.
+/// Sends requests on one HTTP/1.1 connection; opens a new connection only if the last one broke.
 fn one(port: u16, app: &str, seen: &Seen) {
     let mut number = 0;
     while !seen.stopped() {
@@ -147,7 +148,7 @@ fn keep_alive(stream: &mut TcpStream, app: &str, path: &str) -> io::Result<u16> 
     }
 }
 
-/// Several requests at a time on one HTTP/2 connection after the other.
+/// Sends concurrent requests on one HTTP/2 connection; opens a new connection only if the last one broke.
 fn two(port: u16, app: &str, seen: &Arc<Seen>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -61,7 +61,7 @@ fn a_release_that_traps_at_boot_never_serves() {
     server.wait_for_log(APP, &["dyno[web.1]: Crashed: ", "unreachable"]);
     server.wait_for_log(APP, &["dyno[api]: ", "v2", "failed"]);
 
-    // The next one is none the worse for it.
+    // A failed release does not affect the next one.
     let next = guest_path("good3");
     server
         .run(&["deploy", next.to_str().unwrap(), "-a", APP])
@@ -82,7 +82,7 @@ fn a_config_change_on_top_of_a_failed_release_fails_as_well_and_a_rollback_mends
     server.create_release(APP, &json!({ "slug": broken.id }));
     assert_eq!(server.wait_for_outcome(APP, "v2")["status"], "failed");
     let changed = server.run(&["config", "set", "A=b", "-a", APP]);
-    // Whichever slug it is made of, it is told whether it serves.
+    // The API reports whether the release serves, whatever slug it was made of.
     let release = server.wait_for_outcome(APP, "v3");
     assert_eq!(
         changed.code == Some(0),
@@ -95,17 +95,17 @@ fn a_config_change_on_top_of_a_failed_release_fails_as_well_and_a_rollback_mends
     assert!(server.stop().success());
 }
 
-/// What the guest `loads` writes when it cannot load its app, as `dyno` shows it.
+/// The guest `loads` writes this when it cannot load its app, as `dyno` shows it.
 const TRACEBACK: [&str; 3] = [
     "Traceback (most recent call last):",
     "  File \"/app.py\", line 3, in <module>",
     "ModuleNotFoundError: No module named 'shop'",
 ];
 
-/// The error of a release that could not be loaded, with the app's own words before it.
+/// Checks the error of a release that could not be loaded: it quotes the app's own output.
 #[track_caller]
 fn tells_why(error: &str, version: &str, instead: &str) {
-    // Whichever of its dynos was the first.
+    // Either dyno may have been the first to fail.
     let dyno = if error.contains("failed: web.2 ") {
         "web.2"
     } else {
@@ -128,7 +128,7 @@ fn a_release_that_cannot_load_its_app_does_not_replace_the_one_that_serves() {
     let server = rig.start();
     server.create_app(APP, &rig.build_slug("good", "one"));
     server.run(&["ps", "scale", "web=2", "-a", APP]).success();
-    // The app that serves does not mind.
+    // The app that serves is not affected.
     server
         .run(&["config", "set", "LOAD=err", "-a", APP])
         .success();
@@ -150,7 +150,7 @@ fn a_release_that_cannot_load_its_app_does_not_replace_the_one_that_serves() {
     let (good, bad) = load.stop();
     assert_eq!(bad, [""; 0], "of {good}");
 
-    // Nor does one that ends while it loads.
+    // An app that ends while it loads fails in the same way.
     for (how, why) in [("exit", "exited with code 1"), ("panic", "unreachable")] {
         let load = format!("LOAD={how}");
         let said = server.run(&["config", "set", &load, "-a", APP]);
@@ -252,7 +252,7 @@ fn a_release_that_traps_on_requests_is_seen_and_rolled_back() {
     assert!(!page.text().contains("unreachable"), "{}", page.text());
     server.wait_for_log(APP, &["dyno[router]: at=error code=H13 "]);
     server.wait_for_log(APP, &["dyno[web.1]: Crashed: "]);
-    // However often: each request has a fresh dyno.
+    // Repeated requests show the same: each request has a fresh dyno.
     for _ in 0..10 {
         let page = server.app_request(APP, "/");
         assert!(page.text().contains("H13"), "{}", page.text());
@@ -280,11 +280,11 @@ fn a_release_that_takes_its_time_to_boot_is_waited_for_while_the_old_one_serves(
         let coming = dyno_of(&server, "v2");
         let coming = coming.is_some_and(|dyno| dyno["state"] == "starting");
         let outcome = server.get_json(&format!("/v1/apps/{APP}/releases/v2"));
-        // It may be up already on a machine that is slow to ask.
+        // If the test is slow to ask, the release may be up already.
         (coming && dyno_of(&server, "v1").is_some()) || outcome["status"] != "pending"
     });
     server.wait_until_serving(APP, &version);
-    // It says nothing at all, where `good` says hello.
+    // The release that serves answers nothing, where `good` would answer hello.
     assert_eq!(server.app_page(APP, "/"), "");
     let (good, bad) = load.stop();
     assert_eq!(bad, [""; 0], "of {good}");

@@ -1,4 +1,4 @@
-//! From an empty folder to a page in the browser, and what the second time prints.
+//! From an empty folder to a page in the browser, and the output of a second deploy.
 
 use testkit::http::{json_items, json_text};
 use testkit::{ExampleApp, ServerRig, run_command};
@@ -8,7 +8,7 @@ fn a_first_start_a_deploy_and_a_page() {
     let hello = ExampleApp::copy_from_repository("hello");
     let rig = ServerRig::new();
     let server = rig.start();
-    // As the user who started it: logged in without a word, and no server to be named.
+    // The user who started the server is logged in without a login, and need not name the server.
     let plain = |words: &[&str]| {
         run_command(
             rig.home()
@@ -98,7 +98,7 @@ fn what_is_deployed_is_seen_by_every_command() {
     assert!(server.stop().success());
 }
 
-/// What the log tells of a swap, in the words of a plan.
+/// The log lines of a release swap, in the words of a plan.
 fn happened(lines: &str, new: &str, old: &str) -> Vec<String> {
     let told = lines.lines().filter_map(|line| {
         let (head, text) = line.split_once("]: ")?;

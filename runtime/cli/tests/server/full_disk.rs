@@ -19,14 +19,14 @@ use crate::constant_load::Load;
 const APP: &str = "shop";
 const DISK_BYTES: &str = "size=64m";
 
-/// A namespace with a small file system in it, for as long as this lives.
+/// A namespace with a small file system in it, which is removed when this value is dropped.
 struct Disk {
     holder: Child,
     place: PathBuf,
 }
 
 impl Disk {
-    /// On this folder, as seen by what runs in the namespace.
+    /// Mounts the file system on this folder, visible only inside the namespace.
     fn new(place: &Path) -> Option<Disk> {
         fs::create_dir_all(place).unwrap();
         let script = "mount -t tmpfs -o \"$1\" tmpfs \"$0\" && echo mounted && exec cat";
@@ -46,7 +46,7 @@ impl Disk {
         None
     }
 
-    /// A command that sees the file system.
+    /// Wraps `command` so that it sees the file system.
     fn inside(&self, command: &Command) -> Command {
         let mut inside = Command::new("nsenter");
         let holder = self.holder.id().to_string();
@@ -83,7 +83,7 @@ impl Disk {
         self.path().join("filler")
     }
 
-    /// Leaves not a byte.
+    /// Fills the disk to the last byte.
     fn fill(&self) {
         let mut filler = File::options()
             .create(true)
@@ -137,7 +137,7 @@ fn set_until_refused(server: &Server<'_>, status: u16) -> Option<String> {
     panic!("a full disk takes everything");
 }
 
-/// What is refused for want of a place says so, and that it is the server's disk.
+/// Checks that an error for lack of space says so, and names the server's disk.
 fn assert_clear(error: &str) {
     let clear = ["disk", "storage", "write", "space"];
     assert!(clear.iter().any(|word| error.contains(word)), "{error}");
@@ -185,7 +185,7 @@ fn a_full_disk_stops_changes_and_nothing_else() {
     assert!(server.stop().success());
 }
 
-/// All that was refused is done, by the same server.
+/// Checks that the same server now makes all changes that it refused before.
 fn is_well_again(server: &Server<'_>, load: &Load, next: &str) {
     server.run(&["config", "set", "A=b", "-a", APP]).success();
     assert_eq!(server.app_variable(APP, "A"), "b");
@@ -216,7 +216,7 @@ fn a_server_that_starts_on_a_full_disk_serves_what_it_has() {
     assert!(server.stop().success());
 }
 
-/// The folder turns read-only for all that is opened from now on, as after an error of the disk.
+/// The folder becomes read-only for files that are opened from now on, as after a disk error.
 #[test]
 fn a_read_only_disk_stops_changes_and_nothing_else() {
     let rig = ServerRig::new();
@@ -237,7 +237,8 @@ fn a_read_only_disk_stops_changes_and_nothing_else() {
     let refused = server.upload_slug(&slugs[1]).unwrap();
     assert_eq!(refused.status, 503, "{}", refused.text());
     assert_eq!(json_text(&refused.json(), "id"), "storage_unavailable");
-    // What is open already may still be written: then the change is made, and else it is not, but never by halves.
+    // A file that is open already may still be written: the change is then made, or it is refused; it is never made in
+    // part.
     let set = server.run(&["config", "set", "A=b", "-a", APP]);
     let made = server.app_request(APP, "/env/A").status == 200;
     assert_eq!(set.code == Some(0), made, "{set:?}");
@@ -250,7 +251,7 @@ fn a_read_only_disk_stops_changes_and_nothing_else() {
     assert!(server.stop().success());
 }
 
-/// It is not made to crash: that would end an app that writes at every request.
+/// The guest does not crash: otherwise an app that writes at every request would be ended.
 #[test]
 fn a_guest_that_finds_no_disk_is_told_so_and_lives_on() {
     let rig = ServerRig::new();
@@ -263,7 +264,7 @@ fn a_guest_that_finds_no_disk_is_told_so_and_lives_on() {
     disk.mount(&["--bind".as_ref(), place, place]);
     disk.mount(&["-o".as_ref(), "remount,bind,ro".as_ref(), place]);
     for _ in 0..3 {
-        // What the guest says of an error.
+        // The guest's text for the error.
         let reply = server.app_request(APP, "/files/write?path=/tmp/x&bytes=10");
         assert_eq!(reply.status, 403, "{}", reply.text());
     }

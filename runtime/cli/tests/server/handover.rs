@@ -12,9 +12,10 @@ use std::thread;
 
 use testkit::{PATIENCE, Server, ServerRig, http, run_command, wait_until};
 
-/// What systemd does before it runs the program: the sockets at descriptors 3 and 4, and whom they are for.
+/// The shell commands that act as systemd before it runs the program: sockets at descriptors 3 and 4, and the variables
+/// that pass them on.
 const PASS_ON: &str = "exec 3<&0 4>&1 0</dev/null 1>&2; LISTEN_PID=$$ exec \"$@\"";
-/// Clients that ask without a pause.
+/// Clients that send requests without a pause.
 const CLIENTS: usize = 4;
 /// Servers after the first one.
 const UPGRADES: usize = 3;
@@ -28,7 +29,7 @@ struct Parent<'a> {
     notify: PathBuf,
 }
 
-/// A server that has its sockets from the parent.
+/// A server that got its sockets from the parent.
 struct ServerProcess {
     child: Child,
     said: PathBuf,
@@ -49,7 +50,7 @@ impl<'a> Parent<'a> {
         }
     }
 
-    /// Starts a server, and waits until it says that it is ready.
+    /// Starts a server, and waits until it reports that it is ready.
     fn start(&self, number: usize) -> ServerProcess {
         let serve = self.rig.serve_command(&self.rig.data_folder(), &[]);
         let said = self.rig.path(&format!("said-{number}"));
@@ -82,7 +83,7 @@ impl<'a> Parent<'a> {
         server
     }
 
-    /// The next message to the manager.
+    /// The next message to the service manager.
     fn told(&self) -> String {
         let mut buffer = [0; 256];
         let read = self.manager.recv(&mut buffer).expect("a message");
@@ -111,13 +112,13 @@ impl ServerProcess {
 
 impl Drop for ServerProcess {
     fn drop(&mut self) {
-        // Only if the test failed.
+        // Only needed if the test failed.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Asks a port again and again, each time on a new connection; returns what went wrong.
+/// Sends requests to a port, each on a new connection. Returns the failures.
 fn ask_on(
     port: u16,
     host: &str,

@@ -10,14 +10,14 @@ use testkit::http::{json_items, json_text};
 use testkit::{HttpReply, Server, ServerRig, SlugFile, wait_until};
 
 const APP: &str = "shop";
-/// How many servers are killed; `DYNO_TEST_KILLS` asks for another number.
+/// The number of kills; `DYNO_TEST_KILLS` sets another number.
 const KILLS: usize = 100;
-/// Changes that one server gets before its client only waits for its end: releases are bounded.
+/// Most changes on one server; its client then waits for the kill. This bounds the number of releases.
 const CHANGES_MAX: usize = 8;
-/// A server is killed within this of answering, or of its start.
+/// A server is killed within this time after it answered, or after its start.
 const LIFE_MAX: Duration = Duration::from_millis(400);
 
-/// Chance that can be had again: SplitMix64.
+/// Reproducible random numbers: SplitMix64.
 struct Chance(u64);
 
 impl Chance {
@@ -38,7 +38,7 @@ impl Chance {
     }
 }
 
-/// Something that is asked of the server.
+/// A change that the client requests.
 #[derive(Clone, Debug)]
 enum Change {
     Deploy(String),
@@ -46,7 +46,7 @@ enum Change {
     Scale(u64),
 }
 
-/// What the app is, as far as changes make it.
+/// The expected state of the app after its changes.
 #[derive(Clone, Debug, PartialEq)]
 struct Model {
     /// The slug of each release, the first one first.
@@ -70,7 +70,7 @@ impl Model {
         model
     }
 
-    /// What a server says it is.
+    /// The state of the app as a server reports it.
     fn of(server: &Server<'_>) -> Model {
         let list = server.get_json(&format!("/v1/apps/{APP}/releases?limit=1000"));
         let mut releases = Vec::new();
@@ -92,12 +92,12 @@ impl Model {
     }
 }
 
-/// The client: what it knows, and what it does not.
+/// The client, with the acknowledged changes and the change whose outcome is unknown.
 struct Client {
     chance: Chance,
     slugs: Vec<SlugFile>,
     known: Model,
-    /// Asked for, and never answered.
+    /// The change that was requested but not acknowledged.
     unsure: Option<Change>,
     changes: usize,
 }
@@ -115,7 +115,7 @@ impl Client {
         }
     }
 
-    /// Asks for changes until nobody answers any more.
+    /// Requests changes until the server no longer answers.
     fn work(&mut self, server: &Server<'_>) {
         for _ in 0..CHANGES_MAX {
             let change = self.change();
@@ -142,7 +142,7 @@ impl Client {
         }
     }
 
-    /// A new server: everything is there, and nothing by halves.
+    /// Checks a new server: it has every acknowledged change, and no change in part.
     fn check(&mut self, server: &Server<'_>) {
         let found = Model::of(server);
         let unsure = self.unsure.take();
@@ -155,7 +155,7 @@ impl Client {
         self.known = found;
     }
 
-    /// The app serves its newest release, whole.
+    /// Checks that the app serves its newest release completely.
     fn serves(&self, server: &Server<'_>) {
         let newest = format!("v{}", self.known.releases.len());
         wait_until("the newest release serves", || {
@@ -171,7 +171,7 @@ impl Client {
     }
 }
 
-/// Nothing: the slug did not even arrive, so that there is nothing to be unsure of.
+/// Requests a change. `None` if not even the slug arrived, so that the change cannot have been made.
 fn ask(server: &Server<'_>, slugs: &[SlugFile], change: &Change) -> io::Result<Option<HttpReply>> {
     let app = format!("/v1/apps/{APP}");
     let reply = match change {
@@ -195,7 +195,7 @@ fn ask(server: &Server<'_>, slugs: &[SlugFile], change: &Change) -> io::Result<O
     reply.map(Some)
 }
 
-/// A server that is killed soon after its start, whatever it does then.
+/// Kills a server soon after its start, whatever it is doing.
 fn killed_at_its_start(rig: &ServerRig, life: Duration) {
     let mut command = rig.serve_command(&rig.data_folder(), &FLAGS);
     let process = testkit::DynoProcess::spawn(&mut command);

@@ -12,7 +12,7 @@ const APP: &str = "shop";
 /// More than the router reads before it takes a dyno.
 const BODY_BYTES: usize = 100_000;
 
-/// A request that its dyno is at work on for as long as the rest of its body does not come.
+/// A request that keeps its dyno busy until the rest of its body is sent.
 struct Held {
     stream: TcpStream,
     got: Vec<u8>,
@@ -73,7 +73,7 @@ fn sigterm_lets_running_requests_finish() {
 #[test]
 fn a_second_sigterm_ends_it_at_once() {
     let rig = ServerRig::new();
-    // Longer than anybody waits here.
+    // Longer than this test ever waits.
     let server = rig.start_with_flags(&["--grace", "10m"]);
     server.create_app(APP, &rig.build_slug("good", "one"));
     let held = Held::begin(&server);
@@ -83,14 +83,14 @@ fn a_second_sigterm_ends_it_at_once() {
     server.process.wait_for_exit();
     drop(held);
     rig.home().assert_no_process();
-    // Nothing is lost by it.
+    // No data is lost.
     let server = rig.start();
     server.wait_until_ready();
     server.app_page(APP, "/");
     assert!(server.stop().success());
 }
 
-/// One of the server's numbers.
+/// The value of one of the server's metrics.
 pub(crate) fn number(server: &Server<'_>, name: &str) -> u64 {
     let text = server.request_without_token("GET", "/metrics").text();
     let mut lines = text.lines();
@@ -124,7 +124,7 @@ fn health_readiness_and_numbers_need_no_token() {
     assert_eq!(ended("4xx"), 1);
     let text = server.request_without_token("GET", "/metrics").text();
     assert!(!text.contains(APP), "whoever asks is told names: {text}");
-    // All else needs one.
+    // All other routes need a token.
     assert_eq!(server.request_without_token("GET", "/v1/apps").status, 401);
     assert!(server.stop().success());
 }
@@ -144,7 +144,7 @@ fn a_copy_of_the_folder_is_a_backup() {
         cp.arg("-a").arg(rig.data_folder().join(name)).arg(&copy);
         run_command(&mut cp).success();
     }
-    // What was done after it is not in it.
+    // A change after the backup is not in it.
     let server = rig.start();
     let version = server.set_config_vars(APP, &json!({ "GREETING": "later" }));
     server.wait_until_serving(APP, &version);
@@ -231,7 +231,7 @@ fn a_server_that_is_told_to_stop_while_it_starts_stops() {
     process.wait_for_line("the start", |line| line.contains("API http://"));
     process.send_signal("TERM");
     assert_eq!(process.wait_for_exit().code(), Some(0));
-    // The next one starts from whatever is there.
+    // The next server starts, whatever state the folder is in.
     let process = DynoProcess::spawn(&mut rig.serve_command(&rig.data_folder(), &[]));
     process.wait_for_line("the start", |line| line.contains("API http://"));
     assert!(process.stop().success());

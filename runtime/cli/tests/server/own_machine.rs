@@ -7,7 +7,7 @@ use std::process::Command;
 use testkit::http::json_text;
 use testkit::{CommandOutput, Server, ServerRig, run_command};
 
-/// `dyno tokens create --local`, as somebody who has no token.
+/// Runs `dyno tokens create --local`, as a user without a token.
 fn create_local(rig: &ServerRig, more: &[&str]) -> CommandOutput {
     let mut command = rig.home().dyno_command();
     command
@@ -74,7 +74,7 @@ fn a_lost_token_is_replaced_while_the_server_runs_and_while_it_is_stopped() {
     assert!(line.contains("while the server was stopped"), "{line}");
     server.kill();
 
-    // The socket of a server that was killed leads nowhere, and does not stand in the way.
+    // The socket of a killed server leads nowhere, and must not prevent a start.
     assert!(rig.data_folder().join("local.sock").exists());
     let last = create_local(&rig, &["--role", "read"])
         .success()
@@ -108,7 +108,7 @@ fn a_token_without_a_token_needs_the_data_to_be_there_and_readable() {
     if fs::metadata(rig.data_folder()).unwrap().uid() != 0 {
         return;
     }
-    // Root's data, and somebody else who asks.
+    // Root owns the data, and another user requests a token.
     let dyno = rig.home().dyno_command();
     let mut other = Command::new("setpriv");
     other
@@ -117,7 +117,7 @@ fn a_token_without_a_token_needs_the_data_to_be_there_and_readable() {
         .args(["tokens", "create", "--role", "admin", "--local", "--data"])
         .arg(rig.data_folder());
     let said = run_command(&mut other);
-    // The program itself may be out of reach for such a user.
+    // Such a user may not even be able to run the program.
     assert_ne!(said.code, Some(0));
     assert!(!said.stdout.contains("dyno_"), "{}", said.stdout);
 }

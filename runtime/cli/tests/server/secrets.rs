@@ -8,10 +8,10 @@ use testkit::http::json_text;
 use testkit::{Server, ServerRig};
 
 const APP: &str = "shop";
-/// Nothing else has this in it.
+/// The secret: no other text contains it.
 const SECRET: &str = "hunter2-correct-horse-battery";
 
-/// All that must not show it: lines of the server, of the app's log, numbers, errors.
+/// All outputs that must not contain the secret: lines of the server and of the app's log, metrics, errors.
 #[derive(Default)]
 struct Said(Vec<(String, String)>);
 
@@ -28,7 +28,7 @@ impl Said {
     }
 }
 
-/// What a text looks like in a file: as it is, and as other programs would write it.
+/// The forms of a text in a file: as it is, and as other programs would write it.
 fn forms(secret: &str) -> Vec<Vec<u8>> {
     let bytes = secret.as_bytes();
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -44,7 +44,7 @@ fn forms(secret: &str) -> Vec<Vec<u8>> {
     ]
 }
 
-/// No file under `folder` has any form of the secret in it.
+/// Checks that no file under `folder` contains any form of the secret.
 #[track_caller]
 fn lacks(folder: &Path, secret: &str) {
     let mut files = 0;
@@ -60,7 +60,7 @@ fn search(folder: &Path, forms: &[Vec<u8>], files: &mut usize) {
             search(&path, forms, files);
             continue;
         }
-        // One that has gone meanwhile tells nothing.
+        // A file that has disappeared meanwhile reveals nothing.
         let Ok(bytes) = fs::read(&path) else { continue };
         *files += 1;
         for form in forms {
@@ -70,7 +70,7 @@ fn search(folder: &Path, forms: &[Vec<u8>], files: &mut usize) {
     }
 }
 
-/// Command lines and environments of the server and what it started.
+/// Command lines and environments of the server and of its child processes.
 fn processes(rig: &ServerRig) -> String {
     let home = rig.home().folder_path().to_string_lossy().into_owned();
     let mut all = String::new();
@@ -86,7 +86,7 @@ fn processes(rig: &ServerRig) -> String {
     all
 }
 
-/// Requests that have the secret in them and are refused.
+/// Sends requests that contain the secret and are refused.
 fn errors(server: &Server<'_>, token: &str, said: &mut Said) {
     let vars = format!("/v1/apps/{APP}/config-vars");
     let long = SECRET.repeat(4_000);
@@ -119,7 +119,7 @@ fn errors(server: &Server<'_>, token: &str, said: &mut Said) {
             "{what}: {}",
             reply.status
         );
-        // A name is no secret.
+        // A name is not secret.
         if what != "a name that is the value" {
             said.add(what, reply.text());
         }
@@ -171,7 +171,7 @@ fn a_config_value_is_told_to_nobody_but_its_app_and_who_may_ask() {
     said.lacks(SECRET);
     lacks(&rig.data_folder(), SECRET);
 
-    // The same of what a server leaves that had no time to tidy up, and of the next one's lines.
+    // The same for the files of a server that was killed, and for the lines of the next server.
     let mut said = Said::default();
     said.add("the server", server.process.lines().join("\n"));
     server.kill();
@@ -216,7 +216,7 @@ fn tokens_are_kept_as_hashes_and_do_what_they_may() {
         "numbers",
         server.request_without_token("GET", "/metrics").text(),
     );
-    // Wrong by its last letter.
+    // Wrong in its last character.
     let wrong = format!(
         "{}{}",
         &reader[..reader.len() - 1],

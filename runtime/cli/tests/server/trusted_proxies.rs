@@ -4,7 +4,7 @@ use testkit::{HttpReply, Server, ServerRig, http};
 
 const APP: &str = "shop";
 
-/// What the app sees of a request of a TLS proxy.
+/// The app's view of a request from a TLS proxy.
 fn seen(server: &Server<'_>) -> String {
     let headers = [
         "Host: shop.localhost",
