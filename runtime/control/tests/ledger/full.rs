@@ -1,4 +1,4 @@
-//! A real file that cannot grow, in a process of its own: apps run on, and changes go on once it can.
+//! A ledger file that cannot grow, in a child process: apps keep running, and changes resume when it can grow again.
 
 use crate::places::InSqlite;
 use control::ledger::{Ledger, Seq, SqliteLedger};
@@ -17,14 +17,14 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What tells this program that it is the child, and where the ledger is.
+/// The environment variable that makes this program the child; its value is the ledger's folder.
 const FOLDER: &str = "DYNO_TEST_FULL";
-/// Looks at something that is to happen, at most.
+/// Maximum number of polls while waiting for a condition.
 const LOOKS: usize = 3_000;
 
-/// A file may not grow beyond a limit of the process, which is told by a signal unless that is ignored.
+/// The file size is limited by `RLIMIT_FSIZE`: writes beyond the limit fail when `SIGXFSZ` is ignored.
 #[test]
-fn a_full_disk_stops_changes_and_not_apps() {
+fn a_full_disk_refuses_changes_while_apps_keep_running() {
     let place = InSqlite::default();
     let database = place.database();
     let folder = database.parent().expect("in a folder");
@@ -44,7 +44,7 @@ fn a_full_disk_stops_changes_and_not_apps() {
 
 #[tokio::test]
 async fn child() {
-    // Started by the test beside it; by itself, there is nothing to do.
+    // The parent test starts this one with the variable set. Without the variable there is nothing to do.
     let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
         return;
     };
@@ -129,7 +129,7 @@ async fn deploy(control: &Control) {
     assert_eq!(outcome, Ok(ReleaseOutcome::Serving));
 }
 
-/// A node on which everything works.
+/// A node that carries out every step successfully.
 async fn node(control: Control, mut outputs: ReconcilerOutputs) {
     while let Some(step) = outputs.steps.recv().await {
         let report = match step {
@@ -163,7 +163,7 @@ async fn crash(control: &Control, dyno: DynoKey) {
     control.send_report(report).await.expect("listens");
 }
 
-/// The dyno that is up, as soon as it is another one than this.
+/// Waits for a dyno that is up and is not `but`.
 async fn up(control: &Control, but: Option<&DynoKey>) -> DynoKey {
     for _ in 0..LOOKS {
         let dynos = control.list_dynos_of_app(&app()).await.expect("listens");
@@ -181,7 +181,7 @@ fn log_bytes(folder: &Path) -> u64 {
     log.expect("it was written").len()
 }
 
-/// What a file of this process may grow to.
+/// Limits the size of this process's files.
 fn limit(bytes: Option<u64>) {
     let maximum = getrlimit(Resource::Fsize).maximum;
     let current = bytes.or(maximum);

@@ -1,4 +1,4 @@
-//! A real process, which appends to a file and is killed in the midst of it.
+//! A child process that appends to a ledger file, and is killed while it appends.
 
 use crate::places::{InSqlite, Place, all, entry};
 use control::ledger::{EntryId, LedgerEntry, Seq, SqliteLedger};
@@ -10,13 +10,13 @@ use std::time::Duration;
 
 /// How often a process is killed.
 const KILLS: u64 = 120;
-/// What tells this program that it is the child, and where the ledger is.
+/// The environment variable that makes this program the child; its value is the ledger's folder.
 const FOLDER: &str = "DYNO_TEST_LEDGER";
 
-/// Appends until it is killed, and says each entry that it was told is kept.
+/// Appends until killed, and prints each acknowledged entry.
 #[tokio::test]
 async fn child() {
-    // Started by the test beside it; by itself, there is nothing to do.
+    // The parent test starts this one with the variable set. Without the variable there is nothing to do.
     let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
         return;
     };
@@ -46,7 +46,7 @@ fn start(place: &InSqlite) -> Child {
         .expect("starts")
 }
 
-/// Has a process append, kills it at some point behind `lines` entries, and tells what it said is kept.
+/// Starts the child, kills it at some point after `lines` entries, and returns the entries it acknowledged.
 fn killed(place: &InSqlite, lines: usize, pause: Duration) -> BTreeMap<Seq, EntryId> {
     let mut child = start(place);
     let mut said = BufReader::new(child.stdout.take().expect("piped")).lines();
@@ -58,7 +58,7 @@ fn killed(place: &InSqlite, lines: usize, pause: Duration) -> BTreeMap<Seq, Entr
     std::thread::sleep(pause);
     child.kill().expect("it runs");
     child.wait().expect("it ended");
-    // What it said between our last look and its end.
+    // Entries printed between the last read and the kill.
     kept.extend(said.map_while(Result::ok).filter_map(|line| parsed(&line)));
     kept
 }
@@ -69,9 +69,9 @@ fn parsed(line: &str) -> Option<(Seq, EntryId)> {
     Some((Seq(at.parse().ok()?), EntryId::from_bytes(id.to_be_bytes())))
 }
 
-/// Entries that nobody was told of are allowed one a kill: it was on its way to be told.
+/// Each kill may leave one stored entry that was not acknowledged yet.
 #[tokio::test]
-async fn what_was_acknowledged_survives_every_kill() {
+async fn acknowledged_entries_survive_every_kill() {
     let place = InSqlite::default();
     drop(place.open());
     let mut acknowledged = BTreeMap::new();
