@@ -290,7 +290,7 @@ async fn a_lost_change_is_refused_and_can_never_arrive_late() {
         matches!(refused, Err(ControlError::Unavailable(_))),
         "{refused:?}"
     );
-    // An empty entry took the sequence number, so that the lost change cannot arrive late.
+    // A marker entry without changes took the place, so that the lost change cannot arrive late.
     assert_eq!(entries(&bench.ledger).await, before + 1);
     let next = bench.accept(deployed(GOOD)).await.expect("a release");
     assert_eq!(bench.outcome(next).await, ReleaseOutcome::Serving);
@@ -328,7 +328,7 @@ async fn a_change_that_never_arrives_leaves_its_sequence_number_to_the_next_chan
     assert!(!bench.maintained());
     let last = bench.ledger.read(Seq::START, usize::MAX).await;
     let last = last.expect("reads").len();
-    // Entries: the release, its success, and an empty entry if the reconciler retried by itself before.
+    // Entries: the release, its success, and a marker if the reconciler retried by itself before.
     assert!((before + 2..=before + 3).contains(&last));
 }
 
