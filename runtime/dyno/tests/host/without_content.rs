@@ -1,5 +1,5 @@
-//! Responses without content (RFC 9110, 8.6, 9.3.2, 15.3.5 and 15.4.5): responses to HEAD, and 204 and 304, may announce
-//! any length; a body that the guest writes is discarded.
+//! Responses without content (RFC 9110, 8.6, 9.3.2, 15.3.5 and 15.4.5): responses to HEAD, and 204 and 304, may
+//! announce any length; a body that the guest writes is discarded.
 
 use bytes::Bytes;
 use grid::desired::{Limits, ProcessKind};
