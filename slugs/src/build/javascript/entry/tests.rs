@@ -1,4 +1,4 @@
-//! Which file an app begins in, and the warning about output that is older than its source.
+//! The entry file of an app, and the warning about output that is older than its source.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What becomes of imports that failed.
+//! How failed imports are reported.
 
 use super::*;
 
