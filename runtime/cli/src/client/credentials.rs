@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_saved_is_loaded_and_private() {
+    fn saved_credentials_are_private_and_can_be_loaded() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("deep/dyno").join(FILE);
         assert_eq!(
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_login_is_forgotten_with_its_server_only() {
+    fn the_default_server_is_forgotten_only_with_its_own_login() {
         let mut credentials = Credentials::default();
         credentials.insert(url("http://a.example"), "1".into());
         credentials.insert(url("http://b.example"), "2".into());
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_server_does_not_become_the_default_by_itself() {
+    fn a_second_server_does_not_become_the_default_automatically() {
         let mut credentials = Credentials::default();
         let (first, second) = (url("http://127.0.0.1:8081"), url("http://127.0.0.1:9081"));
         assert!(!credentials.keep(first.clone(), "1".into()));

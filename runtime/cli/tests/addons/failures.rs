@@ -103,7 +103,7 @@ fn assert_wrong_and_weak_logins_are_refused(rig: &ServerRig, postgres: &Postgres
 }
 
 #[test]
-fn a_server_that_is_down_or_refuses_is_named_and_nothing_is_made() {
+fn a_failing_service_is_named_and_no_add_on_is_created() {
     let (mut postgres, mut redis) = (Postgres::start(), Redis::start());
     let rig = ServerRig::new();
     let offer = Offer::default()
@@ -134,7 +134,7 @@ fn a_server_that_is_down_or_refuses_is_named_and_nothing_is_made() {
 }
 
 #[test]
-fn what_cannot_be_destroyed_now_goes_when_it_can() {
+fn a_failed_destruction_is_completed_when_the_service_is_back() {
     let mut postgres = Postgres::start();
     let rig = ServerRig::new();
     let offer = Offer::default().with("POSTGRESQL", postgres.url());
@@ -163,7 +163,7 @@ fn what_cannot_be_destroyed_now_goes_when_it_can() {
 }
 
 #[test]
-fn a_request_that_is_sent_twice_makes_one() {
+fn a_repeated_request_creates_one_add_on() {
     let memcached = Memcached::start();
     let rig = ServerRig::new();
     let server = Offer::default()
@@ -197,7 +197,7 @@ fn a_request_that_is_sent_twice_makes_one() {
 
 /// The operator's URLs in a file: they are told nowhere, and a line that is wrong is not quoted.
 #[test]
-fn the_operators_urls_are_told_nowhere() {
+fn service_urls_of_the_operator_are_never_shown() {
     let (postgres, redis) = (Postgres::start(), Redis::start());
     let rig = ServerRig::new();
     let file = rig.path("dyno.conf");

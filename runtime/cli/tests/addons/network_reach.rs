@@ -12,7 +12,7 @@ fn dialled(server: &Server<'_>, port: u16) -> String {
 }
 
 #[test]
-fn a_guest_reaches_exactly_what_is_attached() {
+fn a_guest_reaches_exactly_its_attached_add_ons() {
     let (cache, redis) = (Memcached::start(), Redis::start());
     let rig = ServerRig::new();
     let server = Offer::default()

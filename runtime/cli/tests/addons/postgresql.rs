@@ -15,7 +15,7 @@ fn left(postgres: &Postgres) -> String {
 }
 
 #[test]
-fn a_database_is_made_used_and_its_apps_own() {
+fn a_database_is_created_used_and_private_to_its_app() {
     let postgres = Postgres::start();
     let rig = ServerRig::new();
     let server = Offer::default()
@@ -234,7 +234,7 @@ fn roll_back_to_before_the_attachments(rig: &ServerRig, server: &Server<'_>) -> 
 }
 
 #[test]
-fn what_is_attached_is_kept_by_whatever_makes_a_release() {
+fn attachments_survive_config_changes_deploys_and_rollbacks() {
     let postgres = Postgres::start();
     let rig = ServerRig::new();
     let server = Offer::default()
@@ -275,7 +275,7 @@ fn what_is_attached_is_kept_by_whatever_makes_a_release() {
 }
 
 #[test]
-fn an_operator_who_is_no_superuser_may_offer_it_too() {
+fn an_operator_without_superuser_rights_can_offer_postgresql() {
     let postgres = Postgres::start();
     let role = "create role operator login createdb createrole password 'operators-own-secret'";
     postgres.run_sql(role).unwrap();
@@ -299,7 +299,7 @@ fn an_operator_who_is_no_superuser_may_offer_it_too() {
 
 /// Where the operator's own databases are open to everybody, as they are by default.
 #[test]
-fn what_an_app_leaves_elsewhere_or_plants_there_ends_with_it() {
+fn objects_in_other_databases_are_removed_with_the_add_on() {
     let postgres = Postgres::start();
     let rig = ServerRig::new();
     let server = Offer::default()

@@ -32,7 +32,7 @@ const FORBIDDEN: [&[&str]; 21] = [
 ];
 
 #[test]
-fn a_user_has_its_prefix_and_no_more() {
+fn a_user_can_use_only_keys_with_its_prefix() {
     let mut redis = Redis::start();
     redis.run_command(&["SET", "others", "secret"]).unwrap();
     let rig = ServerRig::new();
@@ -92,7 +92,7 @@ fn a_user_has_its_prefix_and_no_more() {
 }
 
 #[test]
-fn users_that_a_server_forgets_are_made_again() {
+fn users_forgotten_by_the_server_are_created_again() {
     let mut redis = Redis::start_without_user_file();
     let rig = ServerRig::new();
     let server = Offer::default().with("REDIS", redis.url()).start(&rig);
@@ -120,7 +120,7 @@ fn users_that_a_server_forgets_are_made_again() {
 }
 
 #[test]
-fn without_users_each_has_a_database_number() {
+fn without_users_each_add_on_has_a_database_number() {
     let redis = Redis::start_without_users();
     let rig = ServerRig::new();
     // Somebody uses the first one.

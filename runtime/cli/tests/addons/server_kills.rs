@@ -186,7 +186,7 @@ fn with_redis(test: impl FnOnce(&Behind<'_>)) {
 
 /// A statement that the server sent before it was killed, and that still waits, does not come late.
 #[test]
-fn a_statement_that_waits_is_ended_by_the_next_server() {
+fn a_waiting_statement_of_a_killed_server_is_cancelled_by_the_next() {
     let postgres = Postgres::start();
     let rig = ServerRig::new();
     let offer = Offer::default().with("POSTGRESQL", postgres.url());
@@ -238,21 +238,21 @@ fn a_statement_that_waits_is_ended_by_the_next_server() {
 }
 
 #[test]
-fn a_database_is_completed_wherever_the_server_was_killed() {
+fn a_database_is_created_in_spite_of_a_kill_at_any_point() {
     with_postgresql(|behind| behind.killed_while_creating());
 }
 
 #[test]
-fn a_database_is_removed_wherever_the_server_was_killed() {
+fn a_database_is_removed_in_spite_of_a_kill_at_any_point() {
     with_postgresql(|behind| behind.killed_while_destroying());
 }
 
 #[test]
-fn a_user_is_completed_wherever_the_server_was_killed() {
+fn a_user_is_created_in_spite_of_a_kill_at_any_point() {
     with_redis(|behind| behind.killed_while_creating());
 }
 
 #[test]
-fn a_user_is_removed_wherever_the_server_was_killed() {
+fn a_user_is_removed_in_spite_of_a_kill_at_any_point() {
     with_redis(|behind| behind.killed_while_destroying());
 }

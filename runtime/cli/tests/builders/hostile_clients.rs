@@ -22,7 +22,7 @@ fn stranger_stops_no(app: &[(&str, &str)]) {
 }
 
 #[test]
-fn a_stranger_stops_no_javascript_app() {
+fn a_hostile_client_does_not_disturb_other_clients_of_a_javascript_app() {
     // A promise that nothing can settle: the engine gives up.
     let program = "export default { fetch(request) {
   const { pathname } = new URL(request.url);
@@ -35,7 +35,7 @@ fn a_stranger_stops_no_javascript_app() {
 }
 
 #[test]
-fn a_stranger_stops_no_python_app() {
+fn a_hostile_client_does_not_disturb_other_clients_of_a_python_app() {
     // A recursion within the interpreter itself: its stack ends.
     let program = "class Endless:
     def __getattr__(self, name):

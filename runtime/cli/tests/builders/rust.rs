@@ -11,7 +11,7 @@ fn package(more: &str) -> String {
 const MAIN: &str = "fn main() {}\n";
 
 #[test]
-fn axums_own_server_is_led_to_wstd_axum() {
+fn an_axum_server_is_refused_with_a_hint_to_wstd_axum() {
     let app = App::new(&[
         (
             "Cargo.toml",
@@ -36,7 +36,7 @@ fn axums_own_server_is_led_to_wstd_axum() {
 }
 
 #[test]
-fn a_program_of_this_machine_in_the_procfile_is_the_component_that_cargo_makes() {
+fn a_native_program_in_the_procfile_stands_for_its_component() {
     for line in [
         "web: target/release/shop --all\n",
         "web: ./target/debug/shop --all # now\n",
@@ -59,7 +59,7 @@ fn a_program_of_this_machine_in_the_procfile_is_the_component_that_cargo_makes()
 }
 
 #[test]
-fn of_several_programs_default_run_is_web() {
+fn default_run_is_web_among_several_programs() {
     let files = |manifest: &str| {
         App::new(&[
             ("Cargo.toml", &package("").replace("edition", manifest)),
@@ -105,7 +105,7 @@ fn a_workspace_with_one_program_needs_no_procfile() {
 }
 
 #[test]
-fn a_library_is_told_what_a_program_needs_whatever_the_procfile_holds() {
+fn a_library_is_refused_with_advice_for_any_procfile() {
     for procfile in ["web: ./shop\n", "web: cargo run *\n", "# none\n"] {
         let app = App::new(&[
             ("Cargo.toml", &package("")),
@@ -121,7 +121,7 @@ fn a_library_is_told_what_a_program_needs_whatever_the_procfile_holds() {
 }
 
 #[test]
-fn a_toolchain_that_cannot_be_had_is_named() {
+fn an_unavailable_toolchain_is_named() {
     for (pin, says) in [
         ("[toolchain]\nchannel = \"1.70.0\"\n", "is older than 1.82"),
         (

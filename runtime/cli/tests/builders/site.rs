@@ -35,7 +35,7 @@ fn header<'r>(reply: &'r HttpReply, name: &str) -> &'r str {
 }
 
 #[test]
-fn pages_folders_and_what_is_not_there() {
+fn pages_folders_and_missing_files_are_answered() {
     let (_app, local) = site();
     let page = local.get("/");
     assert_eq!(
@@ -87,7 +87,7 @@ fn pages_folders_and_what_is_not_there() {
 }
 
 #[test]
-fn versions_parts_and_encodings() {
+fn etags_ranges_and_encodings_are_supported() {
     let (_app, local) = site();
     let page = local.get("/");
     let (tag, date) = (header(&page, "etag"), header(&page, "last-modified"));
@@ -127,7 +127,7 @@ fn versions_parts_and_encodings() {
 }
 
 #[test]
-fn a_router_in_the_browser_has_its_fallback() {
+fn a_fallback_page_serves_routes_of_the_browser() {
     let app = App::new(&[
         ("dist/index.html", "app"),
         (
@@ -143,7 +143,7 @@ fn a_router_in_the_browser_has_its_fallback() {
 
 /// The binary carries the component; here it is made again from its source, where this Rust is the one that made it.
 #[test]
-fn the_component_is_what_its_source_gives() {
+fn the_kept_component_equals_a_build_of_its_source() {
     let source = repository().join("slugs/site");
     let made = Path::new(env!("CARGO_TARGET_TMPDIR")).join("site.wasm");
     let status = Command::new(source.join("build"))

@@ -80,7 +80,7 @@ fn talks(site: &Site) {
 }
 
 #[test]
-fn on_this_machine() {
+fn chat_runs_on_this_machine() {
     let redis = Redis::start();
     let example = ExampleApp::copy_from_repository("chat");
     environment(&example, &format!("REDIS_URL={}\n", redis.url()));
@@ -91,7 +91,7 @@ fn on_this_machine() {
 }
 
 #[test]
-fn deployed() {
+fn chat_runs_deployed() {
     let redis = Redis::start();
     let example = ExampleApp::copy_from_repository("chat");
     let rig = ServerRig::new();

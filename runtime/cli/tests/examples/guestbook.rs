@@ -62,7 +62,7 @@ fn survives(site: &Site, postgres: &mut Postgres, memcached: &mut Memcached) {
 }
 
 #[test]
-fn on_this_machine() {
+fn guestbook_runs_on_this_machine() {
     let (mut postgres, mut memcached) = (Postgres::start(), Memcached::start());
     let example = ExampleApp::copy_from_repository("guestbook");
     let variables = format!(
@@ -84,7 +84,7 @@ fn on_this_machine() {
 }
 
 #[test]
-fn deployed() {
+fn guestbook_runs_deployed() {
     let (mut postgres, mut memcached) = (Postgres::start(), Memcached::start());
     let example = ExampleApp::copy_from_repository("guestbook");
     let rig = ServerRig::new();

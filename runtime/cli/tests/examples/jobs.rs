@@ -46,7 +46,7 @@ fn orphan(redis: &Redis) {
 }
 
 #[test]
-fn on_this_machine() {
+fn jobs_runs_on_this_machine() {
     let redis = Redis::start();
     orphan(&redis);
     let example = ExampleApp::copy_from_repository("jobs");
@@ -67,7 +67,7 @@ fn on_this_machine() {
 }
 
 #[test]
-fn deployed() {
+fn jobs_runs_deployed() {
     let mut redis = Redis::start();
     let example = ExampleApp::copy_from_repository("jobs");
     let rig = ServerRig::new();

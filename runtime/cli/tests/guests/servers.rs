@@ -297,7 +297,7 @@ fn axum() {
 
 /// A server learns of it by its connection, and goes on: other clients do not pay for the one that left.
 #[test]
-fn a_client_that_leaves_ends_no_server() {
+fn a_client_that_disconnects_does_not_end_a_server() {
     let folder = folder(&foreign_guest_path("axum"), "");
     let stage = Stage::of(DynoProcess::start_local(folder.path(), &["web=1"]), folder);
     let count = || stage.get("/count").text().parse::<u32>().unwrap();

@@ -156,7 +156,7 @@ fn clock_res() {
 
 /// What takes the platform's long times, all at once: 30 s after a response, 55 s of silence in one, 60 s to boot.
 #[test]
-fn what_never_ends_is_ended() {
+fn endless_calls_and_boots_are_killed_at_their_time_limits() {
     thread::scope(|scope| {
         scope.spawn(|| falls_silent("spin", "/x?after=body"));
         scope.spawn(|| falls_silent("spin3", "/x?after=body"));

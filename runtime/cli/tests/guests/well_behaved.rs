@@ -192,7 +192,7 @@ fn files() {
 
 /// What a dyno wrote goes with it; its successor starts with nothing.
 #[test]
-fn files_go_with_their_dyno() {
+fn files_of_a_dyno_are_removed_with_it() {
     let stage = start("good", &[]);
     assert_eq!(
         stage.get("/files/write?path=/tmp/mine&bytes=1000").status,
@@ -218,7 +218,7 @@ fn files_go_with_their_dyno() {
 
 /// Dynos share nothing: not memory, not files.
 #[test]
-fn siblings_share_nothing() {
+fn dynos_of_an_app_share_neither_memory_nor_files() {
     let stage = start("good", &["web=2"]);
     stage.both_are_up();
     stage.get("/files/write?path=/tmp/a&bytes=1");

@@ -99,7 +99,7 @@ fn assert_failing_bodies_break_off(local: &DynoProcess) {
 }
 
 #[test]
-fn errors_are_told_once_with_places_in_the_sources_and_end_no_instance() {
+fn errors_are_logged_once_with_source_positions_and_end_no_instance() {
     let package = ("package.json", r#"{"name":"x","private":true}"#);
     let app = App::new(&[package, ("src/index.ts", INDEX), ("src/lib.ts", LIB)]);
     let local = app.run(&[]);
@@ -148,7 +148,7 @@ fn errors_are_told_once_with_places_in_the_sources_and_end_no_instance() {
 }
 
 #[test]
-fn the_console_writes_as_that_of_node() {
+fn console_output_equals_that_of_node() {
     let app = App::new(&[
         ("package.json", "{}"),
         ("src/index.ts", INDEX),
@@ -172,7 +172,7 @@ fn the_console_writes_as_that_of_node() {
 
 /// The release fails with the app's own reason, which `dyno local` shows, and nothing listens in its name.
 #[test]
-fn an_app_that_cannot_be_loaded_fails_its_release_with_its_own_words() {
+fn an_app_that_cannot_be_loaded_fails_its_release_with_its_error() {
     let cases = [
         (
             "export default { fetch() {} };\nconst settings = undefined;\nconsole.log(settings.name);\n",

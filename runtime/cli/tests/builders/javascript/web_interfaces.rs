@@ -27,7 +27,7 @@ fn parse(reply: &HttpReply) -> Value {
 
 /// RFC 7578: a text, a file of any bytes with a name outside of ASCII, an empty file, two files of one name.
 #[test]
-fn files_of_forms_keep_bytes_name_and_type() {
+fn uploaded_files_keep_their_bytes_name_and_type() {
     let local = start();
     let mut body = Vec::new();
     let mut part = |head: &str, content: &[u8]| {
@@ -98,7 +98,7 @@ fn files_of_forms_keep_bytes_name_and_type() {
 
 /// The Fetch Standard's Body and Response; RFC 9110 8.6: no length but the true one, and any at all without content.
 #[test]
-fn messages_can_be_copied_and_have_their_true_length() {
+fn messages_can_be_cloned_and_have_their_true_length() {
     let local = start();
     let copies = parse(&local.get("/copies"));
     assert_eq!(
@@ -140,7 +140,7 @@ fn messages_can_be_copied_and_have_their_true_length() {
 }
 
 #[test]
-fn web_crypto_gives_known_answers_and_opens_what_it_seals() {
+fn web_crypto_passes_known_answer_and_round_trip_tests() {
     let local = start();
     let known = parse(&local.get("/known"));
     for (name, begin) in [
@@ -189,7 +189,7 @@ fn web_crypto_gives_known_answers_and_opens_what_it_seals() {
 }
 
 #[test]
-fn globals_are_those_of_runtimes_with_fetch_handlers() {
+fn globals_equal_those_of_other_runtimes_with_fetch_handlers() {
     let local = start();
     let globals = parse(&local.get("/globals"));
     assert_eq!(

@@ -233,7 +233,7 @@ impl Browser<'_> {
 }
 
 #[test]
-fn the_polls_tutorial_is_migrated_logged_in_to_and_managed() {
+fn the_django_polls_tutorial_runs_with_migrations_login_and_manage_commands() {
     let app = project();
     let (told, slug) = app.build();
     assert!(

@@ -93,7 +93,7 @@ fn check_traceback(told: &str) {
 
 /// PEP 3333, "Handling the Content-Length Header", and RFC 9110, 8.6 and 9.3.2.
 #[test]
-fn a_body_is_held_to_the_length_that_its_app_announced() {
+fn a_body_must_have_its_announced_length() {
     let local = App::new(&[NONE, FAULTS]).run(&[]);
     let short = local.get("/too-short");
     assert_eq!((short.text(), short.complete), ("half".to_owned(), false));
@@ -130,7 +130,7 @@ fn a_body_is_held_to_the_length_that_its_app_announced() {
 
 /// PEP 3333, "Unicode Issues" and "Input and Error Streams".
 #[test]
-fn what_a_request_holds_reaches_the_app_byte_by_byte() {
+fn request_bytes_reach_the_app_unchanged() {
     let local = App::new(&[NONE, FAULTS]).run(&[]);
     let head = "GET /strings?q=grün&r=%C3%BC HTTP/1.1\r\nHost: demo.localhost\r\nX-Name: Zoë\r\nConnection: close\r\n\r\n";
     let reply = HttpReply::parse(&local.send_bytes(head.as_bytes()));
@@ -144,7 +144,7 @@ fn what_a_request_holds_reaches_the_app_byte_by_byte() {
 }
 
 #[test]
-fn an_app_that_cannot_be_loaded_tells_its_traceback_and_no_more() {
+fn an_app_that_cannot_be_loaded_shows_only_its_traceback() {
     let text = "import os\n\ndef setting(name):\n    return os.environ[name]\n\napp = setting('NO_SUCH_SETTING')\n";
     let app = App::new(&[NONE, ("app.py", text)]);
     app.build();
@@ -176,7 +176,7 @@ fn an_app_that_cannot_be_loaded_tells_its_traceback_and_no_more() {
 }
 
 #[test]
-fn python_has_its_whole_library() {
+fn the_standard_library_of_python_is_complete() {
     let own = ("statistics.py", "mine = 'of the app'\n");
     let app = App::new(&[NONE, FAULTS, ("library.py", LIBRARY), own]);
     app.build();
@@ -188,7 +188,7 @@ fn python_has_its_whole_library() {
 }
 
 #[test]
-fn python_is_a_command_with_its_exit_codes() {
+fn python_runs_as_a_command_with_exact_exit_codes() {
     let app = App::new(&[
         NONE,
         FAULTS,
@@ -258,7 +258,7 @@ fn python(app: &App, words: &[&str], input: &[u8]) -> Output {
 }
 
 #[test]
-fn flask_has_its_hashes_and_async_views() {
+fn flask_password_hashes_and_async_views_work() {
     let app = App::new(&[
         ("requirements.txt", "flask[async]==3.1.3\n"),
         ("app.py", include_str!("runtime/flask_site.py")),
