@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_are_told_from_files() {
+    fn folders_are_distinguished_from_files() {
         let sources = files(&[
             ("lib.rs", "mod a;\nmod b;\nmod c;"),
             ("a.rs", "use crate::b::X;\nuse crate::c::Y;"),
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn parents_tests_other_crates_and_one_direction_are_left_alone() {
+    fn imports_of_parents_tests_and_other_crates_are_allowed() {
         let found = cycles_of(&[
             (
                 "lib.rs",

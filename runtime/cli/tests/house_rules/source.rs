@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn literals_and_comments_are_told_from_code() {
+    fn literals_and_comments_are_distinguished_from_code() {
         let source = "let a = \"fn x() { \\\" \"; // fn y() {\n/* { /* \" */ \n */ f('\"', '\\'', '{');\nr#\"}\"}\"#; <'a>";
         assert_eq!(only(source, Kind::Code).len(), source.len());
         let code: Vec<String> = only(source, Kind::Code)

@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn types_of_one_name_are_found() {
+    fn types_with_the_same_name_are_found() {
         let wrong = files(&[
             (
                 "runtime/a/src/lib.rs",
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn associated_types_tests_and_other_workspaces_are_left_alone() {
+    fn associated_types_tests_and_other_workspaces_are_ignored() {
         let sound = files(&[
             (
                 "runtime/a/src/lib.rs",

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn trees_of_use_items_are_taken_apart() {
+    fn trees_of_use_items_are_split_into_paths() {
         let code =
             "pub use a::b;\npub(crate) use crate::{c::{self, D as E}, f::*,\n    super_g,\n};\n";
         let named = |name: &str| Some(name.to_owned());

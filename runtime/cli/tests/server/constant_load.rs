@@ -13,13 +13,13 @@ use bytes::Bytes;
 use h2::client::SendRequest;
 use testkit::{HttpReply, http};
 
-/// HTTP/1.1 connections, each kept for as long as the load lasts.
+/// Number of HTTP/1.1 connections, which are kept open.
 const CONNECTIONS: usize = 3;
-/// Requests at a time on the one HTTP/2 connection.
+/// Number of concurrent requests on the HTTP/2 connection.
 const STREAMS: usize = 3;
-/// Between two requests: the machine has other things to do as well.
+/// Pause between two requests, so that the machine can do other work.
 const PAUSE: Duration = Duration::from_millis(10);
-/// One request of so many takes 200 ms.
+/// One of this many requests takes 200 ms.
 const SLOW_EVERY: u64 = 10;
 
 /// What the load has seen.
@@ -46,14 +46,14 @@ impl Seen {
     }
 }
 
-/// The load; it ends with [`Load::stop`], or when dropped.
+/// A running load, which ends with [`Load::stop`] or on drop.
 pub(crate) struct Load {
     seen: Arc<Seen>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Load {
-    /// On the app of this name behind this port; the app is `good` or `good3`.
+    /// Starts the load on an app, which must be `good` or `good3`.
     pub(crate) fn start(port: u16, app: &str) -> Load {
         let seen = Arc::<Seen>::default();
         let mut threads = Vec::new();
@@ -66,17 +66,17 @@ impl Load {
         Load { seen, threads }
     }
 
-    /// How many requests were answered with 200 so far.
+    /// The number of requests answered with 200 so far.
     pub(crate) fn good(&self) -> u64 {
         self.seen.good.load(Ordering::Relaxed)
     }
 
-    /// What went wrong so far.
+    /// The errors so far.
     pub(crate) fn bad(&self) -> Vec<String> {
         self.seen.bad.lock().unwrap().clone()
     }
 
-    /// Ends it once every request that was begun is answered: how many were answered with 200, and what went wrong.
+    /// Stops the load after all running requests. Returns the number of answers with 200, and the errors.
     pub(crate) fn stop(mut self) -> (u64, Vec<String>) {
         self.seen.stop.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
@@ -101,7 +101,7 @@ fn path(number: u64) -> &'static str {
     }
 }
 
-/// Requests on one HTTP/1.1 connection after the other: a new one only if the last broke.
+/// Sends requests on an HTTP/1.1 connection. Opens a new connection only if the last one broke.
 fn one(port: u16, app: &str, seen: &Seen) {
     let mut number = 0;
     while !seen.stopped() {
@@ -147,7 +147,7 @@ fn keep_alive(stream: &mut TcpStream, app: &str, path: &str) -> io::Result<u16> 
     }
 }
 
-/// Several requests at a time on one HTTP/2 connection after the other.
+/// Sends concurrent requests on an HTTP/2 connection. Opens a new connection only if the last one broke.
 fn two(port: u16, app: &str, seen: &Arc<Seen>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
