@@ -1,10 +1,10 @@
-//! Helpers for guests that are written on `wstd`, as a normal app would be.
+//! Helpers for guests that use `wstd`, like a normal app.
 
 use wstd::http::{Body, Error, Request, Response, Uri};
 
-/// What a handler gets.
+/// The request of a handler.
 pub type Incoming = Request<Body>;
-/// What a handler gives.
+/// The result of a handler.
 pub type Answer = Result<Response<Body>, Error>;
 
 /// A plain-text response.
