@@ -5,7 +5,7 @@ use testkit::{Server, ServerRig};
 
 use crate::offering::{Offer, destroy, new_app};
 
-/// What became of a dial from within a dyno.
+/// The result of a connection attempt of a dyno.
 fn dialled(server: &Server<'_>, port: u16) -> String {
     let said = server.app_page("shop", &format!("/?tcp=127.0.0.1:{port}"));
     said.split(':').next().unwrap().to_owned()
@@ -20,7 +20,7 @@ fn a_guest_reaches_exactly_its_attached_add_ons() {
         .with("REDIS", redis.url())
         .start(&rig);
     server.create_app("shop", &rig.build_slug("connect_to", "one"));
-    // What another app has is not this one's.
+    // Add-ons of another app are out of reach.
     new_app(&server, "other");
     server
         .run(&["addons", "create", "redis", "-a", "other"])

@@ -1,4 +1,4 @@
-//! Programs in C: built, and compiler messages.
+//! Programs in C: builds, and messages of the compiler.
 
 use crate::app_folder::{App, steps};
 

@@ -1,4 +1,4 @@
-//! Rust apps as users have them: frameworks that need an operating system, several programs, pinned toolchains.
+//! Rust apps of users: frameworks that need an operating system, several programs, pinned toolchains.
 
 use crate::app_folder::App;
 
@@ -135,11 +135,11 @@ fn an_unavailable_toolchain_is_named() {
             ("rust-toolchain.toml", pin),
         ]);
         let told = app.try_build(|command| {
-            // The toolchain that runs these tests would win over the file.
+            // This variable would override the toolchain file.
             command.env_remove("RUSTUP_TOOLCHAIN");
             command.env("RUSTUP_AUTO_INSTALL", "0");
         });
-        // Without rustup there is nothing to pin.
+        // Without rustup, toolchains cannot be pinned.
         if told.slug.is_none() {
             let error = told
                 .told

@@ -1,4 +1,4 @@
-//! Static sites over the wire: what users of a static host expect.
+//! Static sites over HTTP, as users of a static host expect them.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,7 +7,7 @@ use testkit::{DynoProcess, HttpReply, repository};
 
 use crate::app_folder::App;
 
-/// A page that is sent in many pieces.
+/// A page large enough to be sent in many chunks.
 const LARGE: usize = 3 << 20;
 
 fn site() -> (App, DynoProcess) {
@@ -141,7 +141,7 @@ fn a_fallback_page_serves_routes_of_the_browser() {
     assert!(local.stop().success());
 }
 
-/// The binary carries the component; here it is made again from its source, where this Rust is the one that made it.
+/// Builds the component again from its source. Compared only if the kept component was built by the same compiler.
 #[test]
 fn the_kept_component_equals_a_build_of_its_source() {
     let source = repository().join("slugs/site");
@@ -155,7 +155,7 @@ fn the_kept_component_equals_a_build_of_its_source() {
         std::fs::read(source.join("site.wasm")).unwrap(),
         std::fs::read(made).unwrap(),
     );
-    // Each compiler leaves its commit in the paths of what it makes.
+    // The compiler's commit hash is part of source paths in the component.
     let version = Command::new("rustc").arg("-vV").output().unwrap().stdout;
     let version = String::from_utf8(version).unwrap();
     let commit = version

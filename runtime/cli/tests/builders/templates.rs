@@ -4,7 +4,7 @@ use testkit::dyno_command;
 
 use crate::app_folder::App;
 
-/// What a template leaves, without a step in between.
+/// A folder made from a template, without further changes.
 fn made(template: &str) -> (App, std::path::PathBuf) {
     let place = App::new(&[]);
     let status = dyno_command()
@@ -20,7 +20,7 @@ fn made(template: &str) -> (App, std::path::PathBuf) {
 fn answers(template: &str) {
     let (place, folder) = made(template);
     let app = App::new(&[]);
-    // A folder of the test's own kind, of the same files.
+    // An `App` with the same files.
     std::fs::remove_dir(app.folder()).unwrap();
     std::fs::rename(&folder, app.folder()).unwrap();
     drop(place);

@@ -59,7 +59,7 @@ fn a_failed_installation_names_a_remedy_and_leaves_no_files() {
 
 #[test]
 fn leftovers_of_a_killed_installation_are_not_used_as_a_toolchain() {
-    // Python's, which is installed in the shortest time.
+    // The Python toolchain, which is installed fastest.
     let app = App::new(&[("requirements.txt", ""), ("app.py", "app = 1\n")]);
     let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let home = place.path().join("dyno/toolchains/python");

@@ -1,4 +1,4 @@
-//! Every kind of closed address, by every way out, although a server answers at each.
+//! Every kind of closed address, tried by every interface, although a server answers at each address.
 
 use std::net::IpAddr;
 
@@ -8,7 +8,7 @@ use crate::internet_servers::UDP;
 use crate::server::{API, Server};
 use crate::two_networks::{CLOSED, OWN, OWN_V6, PUBLIC, PUBLIC_V6, World};
 
-/// The server's own, and addresses that nobody has.
+/// Addresses of the server itself, and unused addresses.
 const OTHERS: [&str; 14] = [
     "127.0.0.1",
     "127.1.2.3",
@@ -26,7 +26,7 @@ const OTHERS: [&str; 14] = [
     "192.0.0.8",
 ];
 
-/// Other writings of 10.0.0.1, 127.0.0.1 and 169.254.169.254.
+/// Other notations of 10.0.0.1, 127.0.0.1 and 169.254.169.254.
 const DISGUISED: [&str; 8] = [
     "167772161",
     "0x0a000001",
@@ -46,7 +46,7 @@ fn bracketed(ip: &str) -> String {
     }
 }
 
-/// What a guest of each world is told by a socket; the second is for addresses that are none to connect to.
+/// The socket errors that a guest may get. The second is for addresses that cannot be connected to.
 const SOCKET: [&str; 4] = [
     "PermissionDenied",
     "AccessDenied",
@@ -76,7 +76,7 @@ fn holds(world: &World, app: &str) {
     server.stop();
 }
 
-/// What is public is open, by the same ways; nothing that was sent before arrives after it.
+/// Public addresses are open by the same interfaces. No earlier, refused data arrives there.
 fn is_open(world: &World, server: &Server, app: &str) {
     for (sent, ip) in [PUBLIC, PUBLIC_V6].into_iter().enumerate() {
         let host = bracketed(ip);
@@ -95,13 +95,13 @@ fn is_open(world: &World, server: &Server, app: &str) {
     let dialled: Vec<IpAddr> = world.far.connections();
     let expected = [PUBLIC, PUBLIC, PUBLIC_V6, PUBLIC_V6];
     assert_eq!(dialled, expected.map(|ip| ip.parse::<IpAddr>().unwrap()));
-    // No redirect is followed for a guest; what it would ask for next is a dial of its own.
+    // The host follows no redirects. The guest would have to send a second request.
     let said = server.ask(app, "url", &format!("http://{PUBLIC}/away"));
     assert_eq!(said, "allowed: status=302 bytes=4\n");
     server.refuses(app, "url", "http://169.254.169.254/", &REQUEST);
 }
 
-/// The first refusals are in the app's log, with the remedy, and the flood of them is not.
+/// The app's log has the first refusals with a remedy, but not all of the flood.
 fn told(server: &Server, app: &str) {
     let line = server.logs(
         app,

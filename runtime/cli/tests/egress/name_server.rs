@@ -11,7 +11,7 @@ const AAAA: u16 = 28;
 /// A question's header, in bytes.
 const HEADER: usize = 12;
 
-/// What the server says of a name: the addresses of the first answer, of the second, and so on; the last one stays.
+/// The answers for a name, in order, each a list of addresses. The last answer is repeated.
 type Zone = HashMap<String, Vec<Vec<IpAddr>>>;
 
 #[derive(Default)]
@@ -41,7 +41,7 @@ impl Dns {
         Dns(state)
     }
 
-    /// Sets what is said of a name, one answer after the other; each is a list of addresses.
+    /// Sets the answers for a name, in order; each is a list of addresses.
     pub(crate) fn say(&self, name: &str, answers: &[&str]) {
         let parse = |list: &&str| list.split(' ').map(|ip| ip.parse().unwrap()).collect();
         let answers = answers.iter().map(parse).collect();
@@ -56,13 +56,13 @@ impl Dns {
         state.asked.get(&(name.to_owned(), A)).copied().unwrap_or(0)
     }
 
-    /// Answers no more.
+    /// Stops answering.
     pub(crate) fn fall_silent(&self) {
         self.0.lock().unwrap().silent = true;
     }
 }
 
-/// The answer to a question, as both go over the wire.
+/// Encodes the answer to an encoded question.
 fn answer(state: &mut State, question: &[u8]) -> Option<Vec<u8>> {
     let (name, end) = name(question)?;
     let kind = u16::from_be_bytes([*question.get(end)?, *question.get(end + 1)?]);
@@ -75,14 +75,14 @@ fn answer(state: &mut State, question: &[u8]) -> Option<Vec<u8>> {
     let now = answers.and_then(|all| all.get(*count - 1).or(all.last()));
     let fits = |ip: &&IpAddr| kind == if ip.is_ipv4() { A } else { AAAA };
     let records: Vec<&IpAddr> = now.into_iter().flatten().filter(fits).collect();
-    // Recursion is there; NXDOMAIN for what is not known at all.
+    // Recursion available; NXDOMAIN for unknown names.
     let flags = [0x81, if answers.is_some() { 0x80 } else { 0x83 }];
     let mut out = question[..2].to_vec();
     out.extend(flags);
     out.extend([0, 1, 0, u8::try_from(records.len()).unwrap(), 0, 0, 0, 0]);
     out.extend(&question[HEADER..end + 4]);
     for ip in records {
-        // The name is the question's; kind; class IN; no time to live.
+        // A pointer to the name of the question; type; class IN; time to live 0.
         out.extend([0xc0, 0x0c]);
         out.extend(kind.to_be_bytes());
         out.extend([0, 1, 0, 0, 0, 0]);

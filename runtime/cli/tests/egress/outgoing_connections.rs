@@ -7,7 +7,7 @@ use crate::two_networks::{PUBLIC, World};
 
 const APP: &str = "connect-to";
 
-/// Asks for a path of the internet, which answers.
+/// Requests a path of an internet server, which must answer.
 fn asks(server: &Server, app: &str, path: &str) {
     let said = server.ask(app, "url", &format!("http://{PUBLIC}{path}"));
     assert_eq!(said, "allowed: status=200 bytes=4\n");
@@ -49,7 +49,7 @@ fn connections_are_shared_by_the_dynos_of_one_app_alone() {
     server.stop();
 }
 
-/// A server that ends a connection just when it is used again is asked once more, over a new one.
+/// If the server closes a kept connection as it is reused, the request is repeated on a new connection.
 #[test]
 fn a_connection_that_has_ended_is_replaced() {
     let Some(world) = World::enter("outgoing_connections::a_connection_that_has_ended_is_replaced")
@@ -98,7 +98,7 @@ fn a_dyno_has_sixty_four_open_at_most() {
             assert!(then == &tcp || said.contains(why[0]), "{said}");
         }
     }
-    // All are closed when the guest lets go of them.
+    // All connections are closed when the guest drops them.
     let sockets = || {
         let links = std::fs::read_dir(server.process().join("fd")).unwrap();
         let links = links.filter_map(|link| std::fs::read_link(link.unwrap().path()).ok());
@@ -110,7 +110,7 @@ fn a_dyno_has_sixty_four_open_at_most() {
     server.stop();
 }
 
-/// A guest is told which wait was too long.
+/// The guest's error says which time limit was exceeded.
 #[test]
 fn waits_end_when_the_guest_says() {
     let Some(world) = World::enter("outgoing_connections::waits_end_when_the_guest_says") else {
@@ -118,7 +118,7 @@ fn waits_end_when_the_guest_says() {
     };
     let server = Server::with(&world, &[], &["connect_to"]);
     for (place, why) in [
-        // Nobody has this address, which the system would find out only later.
+        // An unused address, for which the system itself times out much later.
         ("93.184.215.77/", "ConnectionTimeout"),
         ("11.22.33.44/never", "ConnectionReadTimeout"),
         ("11.22.33.44/hold", "connection read timeout"),

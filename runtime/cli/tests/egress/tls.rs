@@ -16,7 +16,7 @@ use crate::two_networks::{PUBLIC, World};
 
 const BOTH: [&str; 2] = ["connect-to", "connect-to3"];
 
-/// A server for `secure.test` on port 443 of every address; returns the file with the root that it goes by.
+/// Starts a server for `secure.test` on port 443 of every address. Returns the file with its root certificate.
 fn serve_tls(far: &Far, folder: &Path) -> PathBuf {
     let mut root = CertificateParams::new([]).unwrap();
     root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -70,7 +70,7 @@ fn a_certificate_must_be_the_names_and_the_platforms() {
         let refused = ["TlsCertificateError"];
         server.refuses(app, "url", "https://wrong.test/", &refused);
         server.refuses(app, "url", &format!("https://{PUBLIC}/"), &refused);
-        // Not TLS at all: whoever is there hangs up.
+        // A server without TLS closes the connection.
         server.refuses(
             app,
             "url",
@@ -97,7 +97,7 @@ fn a_certificate_must_be_the_names_and_the_platforms() {
     assert_ne!(asked[0].from, asked[2].from);
     server.stop();
 
-    // Without that root, the same server is nobody's; and roots that cannot be read are not replaced by others.
+    // Without that root, the certificate is invalid. Unreadable root files are not replaced by other roots.
     for (file, why) in [
         (None, "TlsCertificateError"),
         (Some("/nowhere.pem"), "ConfigurationError"),

@@ -11,7 +11,7 @@ use testkit::{DynoProcess, PATIENCE, dyno_command, guest_path};
 
 use crate::guest_app::{Stage, folder, start};
 
-/// All files of this name below a folder.
+/// All files with this name below a folder.
 fn named(folder: &Path, name: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -78,7 +78,7 @@ fn escape_fs() {
     stage.ends();
 }
 
-/// What the guest says of reaching out to one place.
+/// The guest's report about one connection attempt.
 fn reaches(stage: &Stage, what: &str, place: &str) -> String {
     let place = place
         .replace('%', "%25")
@@ -94,7 +94,7 @@ fn refuses(stage: &Stage, what: &str, place: &str) {
     let said = reaches(stage, what, place);
     assert!(said.starts_with("refused: "), "{what} {place}: {said}");
     if what != "url" && (place.starts_with('0') || place.starts_with("[::ffff:")) {
-        // To a socket, the engine says that this is no address to connect to.
+        // For a socket, the engine reports an address that cannot be connected to.
         return;
     }
     stage.wait_for_line_after(mark, &format!("a refusal of {what} {place}"), |line| {
@@ -102,7 +102,7 @@ fn refuses(stage: &Stage, what: &str, place: &str) {
     });
 }
 
-/// Each of these is closed by its address: also where no such host is, the log says so.
+/// Each of these addresses is closed. The log says so even if no such host exists.
 const CLOSED_HOSTS: [&str; 7] = [
     "10.0.0.1",
     "192.168.1.1",
@@ -113,7 +113,7 @@ const CLOSED_HOSTS: [&str; 7] = [
     "[fe80::1]",
 ];
 
-/// 169.254.169.254 in a decimal and a hexadecimal writing.
+/// 169.254.169.254 in decimal and hexadecimal notation.
 const DISGUISED: [&str; 2] = ["2852039166", "0xa9fea9fe"];
 
 #[test]
@@ -124,7 +124,7 @@ fn connect_to_closed_addresses() {
         refuses(&stage, "url", &format!("http://{host}:80/"));
     }
     stage.ends();
-    // A new run, since the log names only so many refusals of a dyno.
+    // A new run, because the number of logged refusals of a dyno is limited.
     let stage = start("connect_to", &[]);
     for host in CLOSED_HOSTS
         .into_iter()
@@ -158,14 +158,14 @@ fn redirecting() -> String {
     address.to_string()
 }
 
-/// On a developer's own machine loopback is open, and nothing else that is not public.
+/// In `dyno local`, loopback is open, and all other addresses that are not public are closed.
 #[test]
 fn connect_to_loopback() {
     let stage = start("connect_to", &[]);
     let address = redirecting();
     let base = stage.descriptors();
     assert_eq!(reaches(&stage, "tcp", &address), "allowed: connected\n");
-    // No redirect is followed for a guest.
+    // The host follows no redirects.
     let url = format!("http://{address}/");
     assert_eq!(
         reaches(&stage, "url", &url),
@@ -180,7 +180,7 @@ fn connect_to_loopback() {
     stage.ends();
 }
 
-/// A server that gives back what it got on its next connection, which it answers once the body's last chunk is there.
+/// A server that returns the bytes of its next connection. Answers when the last chunk of the body has arrived.
 fn receiving() -> (String, Receiver<String>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = listener.local_addr().unwrap();
@@ -207,10 +207,10 @@ fn receiving() -> (String, Receiver<String>) {
     (address.to_string(), receiver)
 }
 
-/// What ends a body that came in chunks.
+/// The end of a chunked body.
 const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
 
-/// The body of a request that is sent: its receiver can tell a half from a whole.
+/// The receiver of an outgoing request can tell a truncated body from a complete one.
 #[test]
 fn half_upload() {
     let stage = start("half_upload", &[]);
@@ -264,7 +264,7 @@ fn env_dump() {
     stage.ends();
 }
 
-/// Checks all that a guest was told, and returns which dyno it is.
+/// Checks the environment of a guest, and returns the name of its dyno.
 fn surroundings(text: &str) -> String {
     let mut names = Vec::new();
     let mut dyno = String::new();
@@ -320,7 +320,7 @@ fn log_escape() {
     for line in &own {
         let odd = |c: char| c.is_control() && c != '\t' || ('\u{2028}'..='\u{202e}').contains(&c);
         assert!(!line.contains(odd), "{line:?}");
-        // Whatever it says: it is attributed before it begins.
+        // Each line starts with its source, whatever the guest writes.
         assert_eq!(line.split(' ').nth(1), Some("app[web.1]:"), "{line}");
     }
     let forged = lines

@@ -1,4 +1,4 @@
-//! A hostile client of an app: other clients notice nothing.
+//! A hostile client of an app does not disturb other clients.
 
 use testkit::guest_path;
 use testkit::hostile_client::{HostileTarget, assert_others_are_served};

@@ -13,7 +13,7 @@ const PACKAGE: (&str, &str) = (
     r#"{"name":"x","private":true,"main":"index.js"}"#,
 );
 
-/// Everything that a handler is promised.
+/// An app that checks everything that the documentation promises to handlers.
 const WHOLE: &str = r#"
 import text from './words.txt';
 import process, { env } from 'node:process';
@@ -54,7 +54,7 @@ fn requests_leave_no_handles_in_the_instance() {
     assert!(local.stop().success());
 }
 
-/// Answers that nobody reads stay open until the engine collects them, which may be never.
+/// Unread `fetch` responses stay open until garbage collection, which may never happen.
 #[test]
 fn unread_fetch_responses_do_not_end_requests() {
     let asked = tiny_server();
@@ -72,7 +72,7 @@ fn unread_fetch_responses_do_not_end_requests() {
     assert!(local.stop().success());
 }
 
-/// Answers every request of every connection; it ends with the test.
+/// A server that answers every request on every connection, until the test ends.
 fn tiny_server() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -10,7 +10,7 @@ use testkit::DynoProcess;
 
 use crate::app_folder::App;
 
-/// The files of an app with their contents.
+/// The files of an app: names and contents.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -32,7 +32,7 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
-/// Runs an app and asks for paths.
+/// Runs an app and checks the responses of paths.
 #[track_caller]
 fn serves(app: &[(&str, &str)], answers: &[(&str, &str)]) {
     let app = App::new(app);
@@ -57,7 +57,7 @@ fn a_single_file_is_an_app() {
     serves(&[("server.ts", bun)], &[("/", "bun"), ("/r/7", "id 7")]);
 }
 
-/// What `npm create cloudflare` offers, written anew: hello world, routes without a store, static files beside a worker.
+/// Projects like those of `npm create cloudflare`: hello world, routes, static files beside a worker.
 #[test]
 fn workers_have_their_variables_and_static_files() {
     let toml = "name = \"w\"\nmain = \"src/worker.ts\"\ncompatibility_date = \"2025-01-01\"\n\n\
@@ -130,7 +130,7 @@ fn a_deno_project_can_use_its_imports() {
             ("main.ts", main),
             ("lib/name.ts", "export const name: string = 'lib';"),
         ],
-        // The router of itty answers texts as JSON.
+        // The router of itty sends texts as JSON.
         &[("/", "\"deno lib\""), ("/env", "\"/\"")],
     );
 }
@@ -206,7 +206,7 @@ fn a_procfile_may_use_deno_and_node_commands() {
     serves(&node, &[("/", "here")]);
 }
 
-/// Of a repository with several apps, and code that they share.
+/// A repository with several apps and shared code.
 #[test]
 fn a_change_in_shared_code_outside_of_the_app_is_built() {
     let app = App::new(&[

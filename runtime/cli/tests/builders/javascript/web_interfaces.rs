@@ -183,7 +183,7 @@ fn web_crypto_passes_known_answer_and_round_trip_tests() {
         let wanted = json!(["ada", "ERR_JWS_SIGNATURE_VERIFICATION_FAILED"]);
         assert_eq!(tokens[alg], wanted, "{alg}");
     }
-    // RFC 8017 8.2: such a signature has one value; this one is another implementation's.
+    // RFC 8017 8.2: the signature is deterministic. The expected value was made by another implementation.
     assert_eq!(tokens["token"], include_str!("../apps/rsa.jwt").trim());
     assert!(local.stop().success());
 }
@@ -214,7 +214,7 @@ fn globals_equal_those_of_other_runtimes_with_fetch_handlers() {
     assert!(local.stop().success());
 }
 
-/// Answers `/` by a redirect to `/zipped`, which is a text in gzip, and all else by a plain text of known length.
+/// A server that redirects `/` to `/zipped` (a gzip text), and answers other paths with a plain text.
 fn upstream() -> SocketAddr {
     /// "zipped text", as gzip makes it.
     const ZIPPED: &[u8] = include_bytes!("../apps/zipped.gz");
@@ -242,7 +242,7 @@ fn upstream() -> SocketAddr {
     address
 }
 
-/// Fetch 4.4 and 4.6: redirects are followed, codings of contents are taken off, and a copy says what it is.
+/// Fetch 4.4 and 4.6: redirects are followed, content codings are decoded, and copied responses have correct headers.
 #[test]
 fn fetched_responses_can_be_read_and_passed_on() {
     let local = start();

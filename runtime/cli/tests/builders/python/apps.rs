@@ -4,7 +4,7 @@ use testkit::DynoProcess;
 
 use crate::app_folder::{App, keeps_nothing, steps};
 
-/// Without packages, so that a component is made once for all of these.
+/// An app without packages, so that one component serves all of these tests.
 const NONE: (&str, &str) = ("requirements.txt", "# none\n");
 
 const WSGI: &str = r#"
@@ -54,7 +54,7 @@ fn requests_leave_no_handles_in_the_instance() {
     assert!(local.stop().success());
 }
 
-/// More than a dyno's memory is sent in all, and nothing of it is kept: the bindings would lose what they are handed.
+/// Sends more than the memory of a dyno in total. The bindings must free each chunk.
 #[test]
 fn bodies_larger_than_the_memory_of_a_dyno_are_served() {
     let app = App::new(&[NONE, ("wsgi.py", WSGI), (".env", "GREETING=x\n")]);

@@ -1,4 +1,4 @@
-//! The example `blog-py`, used as its readers use it.
+//! The example `blog-py`, used as described in its README.
 
 use std::path::Path;
 

@@ -4,10 +4,10 @@ use testkit::{dyno_command, run_command};
 
 use crate::app_folder::{App, steps};
 
-/// One list of packages, so that a component is made once for projects that import the same.
+/// One list of packages for all projects, so that they share one component.
 const PACKAGES: &str = "bottle==0.13.4\nflask==3.1.3\n";
 
-/// All that these projects import of packages.
+/// The imports of packages in these projects.
 const IMPORTS: &str = "import bottle\nimport flask\n";
 
 /// `dyno local run` in the app's folder: exit code, stdout and stderr.
