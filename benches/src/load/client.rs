@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_says_how_long_its_body_is() {
+    fn a_request_has_the_length_of_its_body() {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
         let get = text(request("GET", "a.localhost", "/", &[], b""));
         assert_eq!(get, "GET / HTTP/1.1\r\nHost: a.localhost\r\n\r\n");

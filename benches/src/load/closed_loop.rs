@@ -354,7 +354,7 @@ async fn stall(shared: &LoadState) -> Result<()> {
 mod tests {
     use super::*;
 
-    /// A server that answers every read of a connection with the same bytes.
+    /// A server that answers every read on a connection with the same bytes.
     fn server(answer: &'static [u8]) -> SocketAddr {
         use std::io::{Read, Write};
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -396,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn rare_requests_are_counted_apart() {
+    fn rare_requests_are_counted_separately() {
         let targets = [target(OK), target(OK), target(OK)];
         let tallies = run_mixed(&targets, 10, 3, LoadEnd::Requests(200)).expect("a run");
         let counts: Vec<u64> = tallies.iter().map(|tally| tally.requests).collect();
@@ -411,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_answer_spoils_the_run() {
+    fn a_wrong_answer_fails_the_run() {
         for (answer, says) in [
             (
                 &b"HTTP/1.1 500 No\r\ncontent-length: 2\r\n\r\nok"[..],
@@ -433,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_connection_is_made_again() {
+    fn a_closed_connection_is_reopened() {
         let answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok";
         let tally = run(&target(answer), 2, LoadEnd::Requests(20)).expect("a run");
         assert_eq!(tally.requests, 20);

@@ -83,7 +83,7 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(3_600);
 
     #[test]
-    fn the_workload_is_the_published_one() {
+    fn the_workload_has_the_published_figures() {
         let jobs = workload(1, HOUR, 1.0);
         let count = jobs.len() as f64;
         assert!((count / (RATE * 3_600.0) - 1.0).abs() < 0.01, "{count}");
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_gives_one_workload_and_speed_divides_its_times() {
+    fn a_seed_determines_the_workload_and_speed_divides_its_times() {
         let minute = Duration::from_secs(60);
         let slow = workload(7, minute, 1.0);
         assert_eq!(slow, workload(7, minute, 1.0));
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn one_line_waits_for_the_first_dyno_that_is_free() {
+    fn an_ideal_queue_waits_for_the_first_free_dyno() {
         let job = |at, service| WorkloadRequest {
             at: Duration::from_millis(at),
             service: Duration::from_millis(service),
@@ -129,7 +129,7 @@ mod tests {
         ];
         let waits: Vec<u128> = ideal(&jobs, 2).iter().map(Duration::as_millis).collect();
         assert_eq!(waits, [0, 0, 10, 55, 0]);
-        // The published figures: at 75 dynos nearly nobody waits.
+        // The published figures: with 75 dynos, almost no request waits.
         let jobs = workload(3, HOUR, 1.0);
         let waits = ideal(&jobs, 75);
         let waited = waits.iter().filter(|wait| !wait.is_zero()).count();

@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stat_line_is_read_past_any_name() {
+    fn a_stat_line_is_parsed_with_any_process_name() {
         let text = "7 (a) b (c) S 3 7 7 0 -1 4194560 100 0 0 0 150 25 6 4 20 0 1 0 5 0 0";
         let stat = ProcessStat {
             parent: 3,
@@ -214,14 +214,14 @@ mod tests {
     }
 
     #[test]
-    fn a_field_is_found_by_its_key() {
+    fn a_status_field_is_found_by_its_key() {
         let text = "Rss:      10 kB\nPss:      12 kB\nPss_Dirty:  3 kB\n";
         assert_eq!(field(text, "Pss:"), Some(12));
         assert_eq!(field(text, "Swap:"), None);
     }
 
     #[test]
-    fn this_process_is_there() {
+    fn this_process_can_be_measured() {
         let id = std::process::id();
         let holdings = holdings(id).expect("its own");
         assert!(holdings.pss_bytes > 0 && holdings.rss_bytes >= holdings.pss_bytes / 2);

@@ -179,13 +179,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_work_is_that_of_all_servers() {
+    fn the_work_equals_that_of_the_other_servers() {
         assert_eq!(work(10), 2_653_896_249);
         assert_eq!(work(300_000), 2_461_877_915);
     }
 
     #[test]
-    fn a_mix_says_what_it_asks() {
+    fn a_request_mix_describes_its_requests() {
         let mixed = RequestMix::of(Scenario::Mixed);
         assert_eq!((mixed.asked.len(), mixed.every), (2, 100));
         assert!(mixed.what().contains("1 of 100 times GET /sleep?ms=1000"));

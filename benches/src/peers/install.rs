@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_there_is_found() {
+    fn installed_tools_are_found_and_missing_tools_are_errors() {
         let folder = tempfile::tempdir().expect("a folder");
         let installer = PeerInstaller::new(folder.path().join("peers"), false);
         assert!(installer.debian("sh", &[]).is_ok());
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_fails_says_why() {
+    fn a_failed_install_step_reports_the_reason() {
         let folder = tempfile::tempdir().expect("a folder");
         let installer = PeerInstaller::new(folder.path().join("peers"), true);
         let mut command = Command::new("sh");

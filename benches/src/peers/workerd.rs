@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_module_is_one() {
+    fn the_generated_module_is_a_wasm_module() {
         let module = module(b"page", &[b'a'; 65_536]).expect("a module");
         assert!(module.starts_with(b"\0asm") && module.len() > 65_536);
     }

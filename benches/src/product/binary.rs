@@ -240,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_binary_says_how_to_make_it() {
+    fn the_error_for_a_missing_binary_says_how_to_build_it() {
         let error = find(Some(Path::new("nowhere/dyno"))).expect_err("it is not there");
         assert!(
             error.to_string().contains("cargo build --profile dist"),

@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_section_says_how_long_it_is() {
+    fn a_custom_section_has_its_length_and_is_bounded() {
         let bytes = section("a 1").expect("it is short");
         assert_eq!(bytes, b"\x00\x08\x04marka 1");
         assert!(section(&"x".repeat(200)).is_err());

@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn many_servers_have_a_row_each_and_lines_stay_short() {
+    fn many_servers_have_a_row_each_and_lines_are_short() {
         let mut found = ScenarioOutcome::new(Scenario::Hello, "word ".repeat(60));
         for server in ["a", "b", "c", "d", "e", "f"] {
             for figure in 0..12 {

@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_as_long_as_they_are_meant() {
+    fn numbers_are_printed_with_at_least_three_digits() {
         let shown = [
             0.0,
             1.234,

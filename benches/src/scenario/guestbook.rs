@@ -183,7 +183,7 @@ mod tests {
     use super::service;
 
     #[test]
-    fn a_line_tells_its_service() {
+    fn the_service_time_is_read_from_a_log_line() {
         let line = "at=info wait=0ms connect=0ms service=12ms status=200";
         assert_eq!(service(line).expect("it is there"), 12.0);
         assert!(service("at=info").is_err());

@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_are_known_by_their_names() {
+    fn quantiles_are_recognized_by_their_names() {
         assert_eq!(group("latency p99.9").as_deref(), Some("latency"));
         assert_eq!(
             group("50 dynos: wait, mean").as_deref(),
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_of_few_digits() {
+    fn times_are_printed_with_few_digits() {
         let shown = [0.0, 1.0, 12.5, 999.0, 1_768.0, 1_023_410.0].map(|value| humane(value, "µs"));
         assert_eq!(
             shown,
