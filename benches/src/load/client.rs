@@ -66,7 +66,7 @@ impl BenchClient {
     pub(crate) fn ask(&mut self, request: &[u8]) -> Result<HttpAnswer> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
-            None => connect(self.address)?,
+            None => open_connection(self.address)?,
         };
         stream.write_all(request).context("cannot send a request")?;
         let (mut bytes, mut buffer) = (Vec::new(), vec![0; READ_BYTES]);
@@ -94,7 +94,7 @@ impl BenchClient {
     }
 }
 
-fn connect(address: SocketAddr) -> Result<TcpStream> {
+fn open_connection(address: SocketAddr) -> Result<TcpStream> {
     let stream = TcpStream::connect(address).with_context(|| format!("nobody is at {address}"))?;
     stream.set_read_timeout(Some(ANSWER_MAX))?;
     stream.set_nodelay(true)?;

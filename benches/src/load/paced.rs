@@ -81,7 +81,7 @@ impl ClientPool {
             let (line, mut ask) = (Arc::clone(&line), make());
             std::thread::spawn(move || {
                 let mut tally = PacedTally::default();
-                while let Some(job) = next(&line) {
+                while let Some(job) = receive_job(&line) {
                     ask(job, &mut tally);
                 }
                 tally
@@ -112,7 +112,7 @@ impl ClientPool {
     }
 }
 
-fn next(line: &Mutex<Receiver<DueRequest>>) -> Option<DueRequest> {
+fn receive_job(line: &Mutex<Receiver<DueRequest>>) -> Option<DueRequest> {
     let line = line.lock().unwrap_or_else(PoisonError::into_inner);
     line.recv().ok()
 }

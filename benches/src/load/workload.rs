@@ -35,11 +35,11 @@ pub(crate) fn workload(seed: u64, span: Duration, speed: f64) -> Vec<WorkloadReq
     let scale = MEDIAN_MILLIS / std::f64::consts::LN_2.powf(1.0 / SHAPE);
     let (mut at, mut jobs) = (0.0, Vec::new());
     loop {
-        at += exponential(&mut random) / RATE;
+        at += sample_exponential(&mut random) / RATE;
         if at >= span.as_secs_f64() {
             return jobs;
         }
-        let millis = scale * exponential(&mut random).powf(1.0 / SHAPE);
+        let millis = scale * sample_exponential(&mut random).powf(1.0 / SHAPE);
         let millis = millis.clamp(SERVICE_MILLIS.0, SERVICE_MILLIS.1);
         jobs.push(WorkloadRequest {
             at: Duration::from_secs_f64(at / speed),
@@ -49,7 +49,7 @@ pub(crate) fn workload(seed: u64, span: Duration, speed: f64) -> Vec<WorkloadReq
 }
 
 /// With a mean of 1.
-fn exponential(random: &mut Rng) -> f64 {
+fn sample_exponential(random: &mut Rng) -> f64 {
     // `f64` gives 0 but never 1.
     -(1.0 - random.f64()).ln()
 }

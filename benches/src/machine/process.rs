@@ -105,26 +105,26 @@ fn family(root: u32, stats: &BTreeMap<u32, ProcessStat>) -> Vec<u32> {
 
 /// The CPU time of one process, children apart.
 pub(crate) fn cpu_of(id: u32) -> Result<CpuTime> {
-    let stat = ProcessStat::parse(&read(id, "stat")?)
+    let stat = ProcessStat::parse(&read_process_file(id, "stat")?)
         .with_context(|| format!("/proc/{id}/stat is odd"))?;
     Ok(CpuTime::of(stat.own))
 }
 
 /// What one process holds now; its descendants are not in it.
 pub(crate) fn holdings(id: u32) -> Result<ProcessResources> {
-    let status = read(id, "status")?;
-    let rollup = read(id, "smaps_rollup")?;
+    let status = read_process_file(id, "status")?;
+    let rollup = read_process_file(id, "smaps_rollup")?;
     let field = |text: &str, key: &str| {
         field(text, key).with_context(|| format!("/proc/{id} does not tell {key}"))
     };
-    let descriptors = std::fs::read_dir(folder(id).join("fd"))
+    let descriptors = std::fs::read_dir(process_folder(id).join("fd"))
         .with_context(|| format!("cannot list the descriptors of process {id}"))?;
     Ok(ProcessResources {
         pss_bytes: field(&rollup, "Pss:")? * KIB,
         rss_bytes: field(&status, "VmRSS:")? * KIB,
         threads: field(&status, "Threads:")?,
         descriptors: descriptors.count() as u64,
-        maps: read(id, "maps")?.lines().count() as u64,
+        maps: read_process_file(id, "maps")?.lines().count() as u64,
     })
 }
 
@@ -137,12 +137,12 @@ pub(crate) fn holdings_of_tree(root: u32) -> Result<ProcessResources> {
     Ok(held)
 }
 
-fn folder(id: u32) -> PathBuf {
+fn process_folder(id: u32) -> PathBuf {
     PathBuf::from(format!("/proc/{id}"))
 }
 
-fn read(id: u32, file: &str) -> Result<String> {
-    let path = folder(id).join(file);
+fn read_process_file(id: u32, file: &str) -> Result<String> {
+    let path = process_folder(id).join(file);
     std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
 }
 
@@ -182,7 +182,7 @@ fn all() -> BTreeMap<u32, ProcessStat> {
             .to_str()
             .and_then(|name| name.parse().ok());
         let Some(id) = id else { continue };
-        let stat = read(id, "stat").ok();
+        let stat = read_process_file(id, "stat").ok();
         if let Some(stat) = stat.and_then(|text| ProcessStat::parse(&text)) {
             all.insert(id, stat);
         }
