@@ -285,7 +285,7 @@ proptest! {
     }
 
     #[test]
-    fn an_opening_parses_back_from_its_text(ip in addresses(), prefix in 0u8..=128, port in proptest::option::of(1u16..)) {
+    fn an_opening_parses_from_its_text(ip in addresses(), prefix in 0u8..=128, port in proptest::option::of(1u16..)) {
         let most = if ip.is_ipv4() { 32 } else { 128 };
         let network = ipnet::IpNet::new(ip, prefix.min(most)).expect("a prefix").trunc();
         let opening = EgressOpening { network, port };
