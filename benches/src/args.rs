@@ -252,12 +252,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn the_command_line_definition_is_valid() {
         BenchArgs::command().debug_assert();
     }
 
     #[test]
-    fn all_is_all_and_peers_can_be_left_out() {
+    fn all_selects_every_scenario_and_peers_can_be_excluded() {
         let run = |words: &str| {
             let args = BenchArgs::try_parse_from(words.split(' ')).expect("a run");
             args.options
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_and_a_peer_are_told_apart() {
+    fn runs_and_hidden_commands_are_distinguished() {
         let run = BenchArgs::try_parse_from(["benches", "boot", "hello", "boot", "--dynos", "2,3"]);
         let run = run.expect("a run");
         assert!(run.hidden.is_none());

@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         Some(HiddenCommand::Confined(confined)) => {
             confine::become_confined(&confined).map(|()| true)
         }
-        None => run(&args.options),
+        None => run_scenarios(&args.options),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -50,8 +50,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the scenarios; whether all is as it was asked to be.
-fn run(options: &BenchOptions) -> Result<bool> {
+/// Runs the scenarios. Returns false if gates are enforced and one of them did not hold.
+fn run_scenarios(options: &BenchOptions) -> Result<bool> {
     // Before all that takes long.
     let earlier = options
         .against
@@ -59,7 +59,7 @@ fn run(options: &BenchOptions) -> Result<bool> {
         .map(EarlierReport::read)
         .transpose()?;
     for file in options.json.iter().chain(&options.html) {
-        writable(file)?;
+        check_writable(file)?;
     }
     let product = MeasuredBinary::prepare(options.dyno.as_deref(), &options.app)?;
     if !options.any_build {
@@ -74,7 +74,7 @@ fn run(options: &BenchOptions) -> Result<bool> {
         println!("{}", table::outcome(&outcome));
         report.outcomes.push(outcome);
         // After each: what was measured is kept if a later scenario breaks off.
-        write(&report, options, earlier.as_ref())?;
+        write_reports(&report, options, earlier.as_ref())?;
     }
     println!("{}", table::gates(&report));
     if let Some(earlier) = &earlier {
@@ -84,8 +84,8 @@ fn run(options: &BenchOptions) -> Result<bool> {
     Ok(!options.gate || report.gates_held())
 }
 
-/// Finds out now whether a file can be written, and leaves what it holds as it is.
-fn writable(file: &Path) -> Result<()> {
+/// Checks that a file can be written, without changing its content.
+fn check_writable(file: &Path) -> Result<()> {
     let mut options = std::fs::OpenOptions::new();
     let opened = options.create(true).append(true).open(file);
     opened
@@ -93,7 +93,7 @@ fn writable(file: &Path) -> Result<()> {
         .with_context(|| format!("cannot write {}", file.display()))
 }
 
-fn write(
+fn write_reports(
     report: &BenchReport,
     options: &BenchOptions,
     earlier: Option<&EarlierReport>,

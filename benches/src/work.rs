@@ -23,7 +23,7 @@ mod tests {
     use super::work;
 
     #[test]
-    fn first_steps_give_the_numbers_of_the_paper() {
+    fn first_steps_give_the_published_numbers() {
         assert_eq!((work(1), work(2)), (723_471_715, 2_497_366_906));
     }
 }

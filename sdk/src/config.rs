@@ -92,14 +92,14 @@ mod tests {
     }
 
     #[test]
-    fn values_are_parsed_and_empty_is_not_set() {
+    fn values_are_parsed_and_empty_values_count_as_unset() {
         assert_eq!(parse::<u16>("N", some("80")), Ok(Some(80)));
         assert_eq!(parse::<u16>("N", some("")), Ok(None));
         assert_eq!(parse::<u16>("N", None), Ok(None));
     }
 
     #[test]
-    fn an_error_names_the_variable_and_not_its_value() {
+    fn a_config_error_names_the_variable_and_not_its_value() {
         let error = parse::<u16>("N", some("s3cret")).expect_err("no number");
         let text = error.to_string();
         assert!(
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_know_yes_and_no_and_nothing_else() {
+    fn flags_are_true_or_false_and_other_values_are_errors() {
         assert_eq!(parse_flag("F", some("TRUE")), Ok(true));
         assert_eq!(parse_flag("F", some("off")), Ok(false));
         assert_eq!(parse_flag("F", None), Ok(false));

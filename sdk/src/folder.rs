@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_stay_inside() {
+    fn paths_stay_inside_the_folder() {
         assert_eq!(tmp("a/b.txt"), Path::new("/tmp/a/b.txt"));
         assert_eq!(tmp("../../etc/passwd"), Path::new("/tmp/etc/passwd"));
         assert_eq!(tmp("/etc/passwd"), Path::new("/tmp/etc/passwd"));

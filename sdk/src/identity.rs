@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dyno_knows_its_parts() {
+    fn a_dyno_name_is_split_into_type_and_index() {
         let dyno = Dyno::from(|name| match name {
             "DYNO" => Some("web.12".to_owned()),
             "APP_NAME" => Some("shop".to_owned()),
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn elsewhere_there_is_no_name() {
+    fn outside_of_a_dyno_there_is_no_identity() {
         let dyno = Dyno::from(|_| None);
         assert_eq!((dyno.process(), dyno.index()), (None, None));
         assert_eq!(dyno.to_string(), "local");

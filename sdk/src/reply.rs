@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn replies_say_what_they_are() -> Result<(), Error> {
+    fn replies_have_their_content_types() -> Result<(), Error> {
         let page = html("<p>")?;
         assert_eq!(page.status(), 200);
         assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");

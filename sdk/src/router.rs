@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn the_router_is_understood() {
+    fn headers_of_the_router_are_parsed() {
         let routing = Routing::read(&headers(&[
             ("x-request-id", "abc"),
             ("x-dyno-queue-wait", "120"),
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_makes_no_sense_is_left_out() {
+    fn missing_and_invalid_headers_are_left_out() {
         assert_eq!(Routing::read(&headers(&[])), Routing::default());
         let odd = [
             ("x-dyno-queue-wait", "-1"),

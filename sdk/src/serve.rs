@@ -67,14 +67,14 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_shown() {
+    fn the_text_of_a_refusal_is_sent_to_the_client() {
         let response = answer(Err(Refused::new(StatusCode::CONFLICT, "Taken.").into()));
         assert_eq!(response.status(), 409);
         assert_eq!(response.headers()["content-length"], "7");
     }
 
     #[test]
-    fn any_other_error_is_kept_to_ourselves() {
+    fn other_errors_are_not_sent_to_the_client() {
         let response = answer(Err(Error::msg("the password is hunter2")));
         assert_eq!(response.status(), 500);
         let length = response.body().content_length().expect("a text");
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn no_content_has_no_length() {
+    fn a_response_without_content_has_no_length() {
         let empty = Response::builder().status(204).body(Body::empty());
         let response = answer(empty.map_err(Error::from));
         assert!(!response.headers().contains_key("content-length"));

@@ -65,7 +65,7 @@ impl BenchClient {
     pub(crate) fn ask(&mut self, request: &[u8]) -> Result<HttpAnswer> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
-            None => connect(self.address)?,
+            None => open_connection(self.address)?,
         };
         stream.write_all(request).context("cannot send a request")?;
         let (mut bytes, mut buffer) = (Vec::new(), vec![0; READ_BYTES]);
@@ -93,7 +93,7 @@ impl BenchClient {
     }
 }
 
-fn connect(address: SocketAddr) -> Result<TcpStream> {
+fn open_connection(address: SocketAddr) -> Result<TcpStream> {
     let stream = TcpStream::connect(address).with_context(|| format!("nobody is at {address}"))?;
     stream.set_read_timeout(Some(ANSWER_MAX))?;
     stream.set_nodelay(true)?;
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_says_how_long_its_body_is() {
+    fn a_request_has_the_length_of_its_body() {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
         let get = text(request("GET", "a.localhost", "/", &[], b""));
         assert_eq!(get, "GET / HTTP/1.1\r\nHost: a.localhost\r\n\r\n");

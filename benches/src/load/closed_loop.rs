@@ -104,12 +104,12 @@ pub(crate) fn run_mixed(
         .build()
         .context("the load generator does not start")?;
     let first = targets.first().context("there is nothing to ask")?;
-    let streams = runtime.block_on(connected(first.address, connections))?;
+    let streams = runtime.block_on(open_connections(first.address, connections))?;
     let shared = Rc::new(LoadState::new(targets, every, until)?);
     let local = LocalSet::new();
     let workers: Vec<_> = streams
         .into_iter()
-        .map(|stream| local.spawn_local(connection(Rc::clone(&shared), stream)))
+        .map(|stream| local.spawn_local(drive_connection(Rc::clone(&shared), stream)))
         .collect();
     let began = Instant::now();
     runtime.block_on(local.run_until(async {
@@ -121,7 +121,7 @@ pub(crate) fn run_mixed(
         };
         tokio::select! {
             done = all => done,
-            stalled = stall(&shared) => stalled,
+            stalled = fail_on_stall(&shared) => stalled,
         }
     }))?;
     let elapsed = began.elapsed();
@@ -131,7 +131,7 @@ pub(crate) fn run_mixed(
         return Err(failure.context(format!("{count} requests failed; the first one")));
     }
     let tally = |nanos: &RefCell<Histogram<u64>>| {
-        let nanos = nanos.replace(histogram()?);
+        let nanos = nanos.replace(new_histogram()?);
         Ok(LoadTally {
             requests: nanos.len(),
             elapsed,
@@ -178,7 +178,7 @@ pub(crate) struct FetchedPage {
     pub(crate) header: String,
 }
 
-fn histogram() -> Result<Histogram<u64>> {
+fn new_histogram() -> Result<Histogram<u64>> {
     Histogram::new_with_bounds(1, LATENCY_NANOS_MAX, LATENCY_DIGITS)
         .context("the latencies cannot be counted")
 }
@@ -204,7 +204,7 @@ impl LoadState {
             LoadEnd::Elapsed(time) => (Some(Instant::now() + time), u64::MAX),
             LoadEnd::Requests(count) => (None, count),
         };
-        let nanos = targets.iter().map(|_| histogram().map(RefCell::new));
+        let nanos = targets.iter().map(|_| new_histogram().map(RefCell::new));
         Ok(LoadState {
             targets: targets.to_vec(),
             every,
@@ -267,32 +267,32 @@ impl LoadState {
     }
 }
 
-/// All connections, before the first request: what connecting takes is not measured, nor that a
-/// server's line of those that it has yet to accept may be full, which costs a second.
-async fn connected(address: SocketAddr, connections: u32) -> Result<Vec<TcpStream>> {
+/// Opens all connections before the first request, so that neither the time to connect is measured, nor
+/// the delay of one second when the server's accept backlog is full.
+async fn open_connections(address: SocketAddr, connections: u32) -> Result<Vec<TcpStream>> {
     let mut streams = Vec::new();
     for number in 1..=connections {
-        let stream = tokio::time::timeout(STALL_MAX, connect(address)).await;
+        let stream = tokio::time::timeout(STALL_MAX, open_connection(address)).await;
         let stream = stream.context("not in time").and_then(|made| made);
         streams.push(stream.with_context(|| format!("connection {number} was not made"))?);
     }
     Ok(streams)
 }
 
-async fn connect(address: SocketAddr) -> Result<TcpStream> {
+async fn open_connection(address: SocketAddr) -> Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
 
-/// One connection, made again when it was closed.
-async fn connection(shared: Rc<LoadState>, stream: TcpStream) {
+/// Sends requests on one connection, which is reopened after the server has closed it.
+async fn drive_connection(shared: Rc<LoadState>, stream: TcpStream) {
     let mut buffer = Vec::with_capacity(BUFFER_BYTES);
     let mut stream = Some(stream);
     let mut now = Instant::now();
     while let Some(index) = shared.take(now) {
         let began = now;
-        let result = exchange(&shared.targets[index], &mut stream, &mut buffer).await;
+        let result = send_and_check(&shared.targets[index], &mut stream, &mut buffer).await;
         now = Instant::now();
         match result {
             Ok(()) => shared.answered(index, now - began),
@@ -304,14 +304,14 @@ async fn connection(shared: Rc<LoadState>, stream: TcpStream) {
     }
 }
 
-async fn exchange(
+async fn send_and_check(
     target: &LoadTarget,
     slot: &mut Option<TcpStream>,
     buffer: &mut Vec<u8>,
 ) -> Result<()> {
     let stream = match slot {
         Some(stream) => stream,
-        None => slot.insert(connect(target.address).await?),
+        None => slot.insert(open_connection(target.address).await?),
     };
     buffer.clear();
     stream.write_all(&target.request).await?;
@@ -336,8 +336,8 @@ async fn exchange(
     LoadState::check(target, &response)
 }
 
-/// Ends when nothing was answered for too long.
-async fn stall(shared: &LoadState) -> Result<()> {
+/// Fails when no request was answered for too long. Never returns otherwise.
+async fn fail_on_stall(shared: &LoadState) -> Result<()> {
     loop {
         let before = shared.answered.get();
         tokio::time::sleep(STALL_MAX).await;
@@ -354,7 +354,7 @@ async fn stall(shared: &LoadState) -> Result<()> {
 mod tests {
     use super::*;
 
-    /// A server that answers every read of a connection with the same bytes.
+    /// A server that answers every read on a connection with the same bytes.
     fn server(answer: &'static [u8]) -> SocketAddr {
         use std::io::{Read, Write};
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -396,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn rare_requests_are_counted_apart() {
+    fn rare_requests_are_counted_separately() {
         let targets = [target(OK), target(OK), target(OK)];
         let tallies = run_mixed(&targets, 10, 3, LoadEnd::Requests(200)).expect("a run");
         let counts: Vec<u64> = tallies.iter().map(|tally| tally.requests).collect();
@@ -411,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_answer_spoils_the_run() {
+    fn a_wrong_answer_fails_the_run() {
         for (answer, says) in [
             (
                 &b"HTTP/1.1 500 No\r\ncontent-length: 2\r\n\r\nok"[..],
@@ -433,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_connection_is_made_again() {
+    fn a_closed_connection_is_reopened() {
         let answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok";
         let tally = run(&target(answer), 2, LoadEnd::Requests(20)).expect("a run");
         assert_eq!(tally.requests, 20);

@@ -58,7 +58,7 @@ pub(crate) fn ask(
     step: usize,
 ) -> Result<bool> {
     match habit {
-        Misbehaviour::Mixed => mixed(address, host, step),
+        Misbehaviour::Mixed => send_mixed_request(address, host, step),
         // H13, or H10 while the dynos wait to be started again.
         Misbehaviour::Traps => status(address, host, "/trap").map(|status| status == 503),
         // H12, or H10 as above.
@@ -70,7 +70,7 @@ pub(crate) fn ask(
     }
 }
 
-fn mixed(address: SocketAddr, host: &str, step: usize) -> Result<bool> {
+fn send_mixed_request(address: SocketAddr, host: &str, step: usize) -> Result<bool> {
     let body = vec![b'x'; ECHO_BYTES];
     let (path, body) = match step % 4 {
         0 => ("/", &[][..]),

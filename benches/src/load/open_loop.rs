@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn policies_choose_as_they_are_called() {
+    fn routing_policies_choose_as_named() {
         assert_eq!(lane(RoutingPolicy::Own, 1).choose(), 0);
         let robin = lane(RoutingPolicy::RoundRobin, 3);
         assert_eq!([0; 4].map(|_| robin.choose()), [0, 1, 2, 0]);
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn two_choices_shun_the_busy_one() {
+    fn two_choices_avoid_the_busier_host() {
         let busy = lane(RoutingPolicy::TwoChoices, 2);
         busy.outstanding.replace(vec![5, 4]);
         assert!((0..100).all(|_| busy.choose() == 1));

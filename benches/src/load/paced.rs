@@ -81,7 +81,7 @@ impl ClientPool {
             let (line, mut ask) = (Arc::clone(&line), make());
             std::thread::spawn(move || {
                 let mut tally = PacedTally::default();
-                while let Some(job) = next(&line) {
+                while let Some(job) = receive_job(&line) {
                     ask(job, &mut tally);
                 }
                 tally
@@ -112,7 +112,7 @@ impl ClientPool {
     }
 }
 
-fn next(line: &Mutex<Receiver<DueRequest>>) -> Option<DueRequest> {
+fn receive_job(line: &Mutex<Receiver<DueRequest>>) -> Option<DueRequest> {
     let line = line.lock().unwrap_or_else(PoisonError::into_inner);
     line.recv().ok()
 }
@@ -196,7 +196,7 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::TcpListener;
 
-    /// Bytes of each answer: more than a client reads that leaves in the middle of one.
+    /// Size of each answer, larger than what a client reads before it aborts.
     const ANSWER_BYTES: usize = 4_096;
 
     /// Answers `GET /` with 200, and everything else with 503.
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn one_request_in_ten_is_bad_and_the_others_are_counted() {
+    fn one_request_in_ten_is_aborted_and_the_others_are_counted() {
         let pace = PacedLoad {
             per_second: 100,
             bad_every: 10,
@@ -244,7 +244,7 @@ mod tests {
             per_second: 50,
             bad_every: 0,
         };
-        // Reserved (tcpmux): no test that runs beside this one can get it from the system.
+        // Port 1 (tcpmux) is reserved: the system assigns it to no other test.
         let nobody = SocketAddr::from(([127, 0, 0, 1], 1));
         let tally = run(nobody, "a.localhost", pace, Duration::from_secs(1)).expect("a run");
         assert_eq!((tally.millis.len(), tally.failed, tally.bad), (0, 50, 0));

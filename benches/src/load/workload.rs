@@ -35,11 +35,11 @@ pub(crate) fn workload(seed: u64, span: Duration, speed: f64) -> Vec<WorkloadReq
     let scale = MEDIAN_MILLIS / std::f64::consts::LN_2.powf(1.0 / SHAPE);
     let (mut at, mut jobs) = (0.0, Vec::new());
     loop {
-        at += exponential(&mut random) / RATE;
+        at += sample_exponential(&mut random) / RATE;
         if at >= span.as_secs_f64() {
             return jobs;
         }
-        let millis = scale * exponential(&mut random).powf(1.0 / SHAPE);
+        let millis = scale * sample_exponential(&mut random).powf(1.0 / SHAPE);
         let millis = millis.clamp(SERVICE_MILLIS.0, SERVICE_MILLIS.1);
         jobs.push(WorkloadRequest {
             at: Duration::from_secs_f64(at / speed),
@@ -49,7 +49,7 @@ pub(crate) fn workload(seed: u64, span: Duration, speed: f64) -> Vec<WorkloadReq
 }
 
 /// With a mean of 1.
-fn exponential(random: &mut Rng) -> f64 {
+fn sample_exponential(random: &mut Rng) -> f64 {
     // `f64` gives 0 but never 1.
     -(1.0 - random.f64()).ln()
 }
@@ -83,7 +83,7 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(3_600);
 
     #[test]
-    fn the_workload_is_the_published_one() {
+    fn the_workload_has_the_published_figures() {
         let jobs = workload(1, HOUR, 1.0);
         let count = jobs.len() as f64;
         assert!((count / (RATE * 3_600.0) - 1.0).abs() < 0.01, "{count}");
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_gives_one_workload_and_speed_divides_its_times() {
+    fn a_seed_determines_the_workload_and_speed_divides_its_times() {
         let minute = Duration::from_secs(60);
         let slow = workload(7, minute, 1.0);
         assert_eq!(slow, workload(7, minute, 1.0));
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn one_line_waits_for_the_first_dyno_that_is_free() {
+    fn an_ideal_queue_waits_for_the_first_free_dyno() {
         let job = |at, service| WorkloadRequest {
             at: Duration::from_millis(at),
             service: Duration::from_millis(service),
@@ -129,7 +129,7 @@ mod tests {
         ];
         let waits: Vec<u128> = ideal(&jobs, 2).iter().map(Duration::as_millis).collect();
         assert_eq!(waits, [0, 0, 10, 55, 0]);
-        // The published figures: at 75 dynos nearly nobody waits.
+        // The published figures: with 75 dynos, almost no request waits.
         let jobs = workload(3, HOUR, 1.0);
         let waits = ideal(&jobs, 75);
         let waited = waits.iter().filter(|wait| !wait.is_zero()).count();

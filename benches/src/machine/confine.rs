@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_is_the_same_inside() {
+    fn a_confined_command_keeps_its_arguments_and_environment() {
         let mut command = Command::new("server");
         command.args(["--", "-p", "80"]).env("A", "b");
         let budget = CpuBudget {

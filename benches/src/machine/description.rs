@@ -50,14 +50,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_stand_behind_their_keys() {
+    fn values_are_found_by_their_keys() {
         let text = "processor\t: 0\nmodel name\t: Some CPU: fast\n";
         assert_eq!(after(text, "model name"), "Some CPU: fast");
         assert_eq!(after(text, "model"), "");
     }
 
     #[test]
-    fn a_machine_has_cores() {
+    fn the_machine_has_cores() {
         assert!(describe().cores > 0);
         assert!(load() >= 0.0);
     }

@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_limit_is_put_back() {
+    fn the_descriptor_limit_is_restored() {
         let current = || getrlimit(Resource::Nofile).current;
         let before = current();
         let room = DescriptorLimit::make();

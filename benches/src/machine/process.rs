@@ -105,26 +105,26 @@ fn family(root: u32, stats: &BTreeMap<u32, ProcessStat>) -> Vec<u32> {
 
 /// The CPU time of one process, children apart.
 pub(crate) fn cpu_of(id: u32) -> Result<CpuTime> {
-    let stat = ProcessStat::parse(&read(id, "stat")?)
+    let stat = ProcessStat::parse(&read_process_file(id, "stat")?)
         .with_context(|| format!("/proc/{id}/stat is odd"))?;
     Ok(CpuTime::of(stat.own))
 }
 
 /// The resources that one process holds now, without those of its descendants.
 pub(crate) fn holdings(id: u32) -> Result<ProcessResources> {
-    let status = read(id, "status")?;
-    let rollup = read(id, "smaps_rollup")?;
+    let status = read_process_file(id, "status")?;
+    let rollup = read_process_file(id, "smaps_rollup")?;
     let field = |text: &str, key: &str| {
         field(text, key).with_context(|| format!("/proc/{id} does not tell {key}"))
     };
-    let descriptors = std::fs::read_dir(folder(id).join("fd"))
+    let descriptors = std::fs::read_dir(process_folder(id).join("fd"))
         .with_context(|| format!("cannot list the descriptors of process {id}"))?;
     Ok(ProcessResources {
         pss_bytes: field(&rollup, "Pss:")? * KIB,
         rss_bytes: field(&status, "VmRSS:")? * KIB,
         threads: field(&status, "Threads:")?,
         descriptors: descriptors.count() as u64,
-        maps: read(id, "maps")?.lines().count() as u64,
+        maps: read_process_file(id, "maps")?.lines().count() as u64,
     })
 }
 
@@ -137,12 +137,12 @@ pub(crate) fn holdings_of_tree(root: u32) -> Result<ProcessResources> {
     Ok(held)
 }
 
-fn folder(id: u32) -> PathBuf {
+fn process_folder(id: u32) -> PathBuf {
     PathBuf::from(format!("/proc/{id}"))
 }
 
-fn read(id: u32, file: &str) -> Result<String> {
-    let path = folder(id).join(file);
+fn read_process_file(id: u32, file: &str) -> Result<String> {
+    let path = process_folder(id).join(file);
     std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
 }
 
@@ -182,7 +182,7 @@ fn all() -> BTreeMap<u32, ProcessStat> {
             .to_str()
             .and_then(|name| name.parse().ok());
         let Some(id) = id else { continue };
-        let stat = read(id, "stat").ok();
+        let stat = read_process_file(id, "stat").ok();
         if let Some(stat) = stat.and_then(|text| ProcessStat::parse(&text)) {
             all.insert(id, stat);
         }
@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stat_line_is_read_past_any_name() {
+    fn a_stat_line_is_parsed_with_any_process_name() {
         let text = "7 (a) b (c) S 3 7 7 0 -1 4194560 100 0 0 0 150 25 6 4 20 0 1 0 5 0 0";
         let stat = ProcessStat {
             parent: 3,
@@ -214,14 +214,14 @@ mod tests {
     }
 
     #[test]
-    fn a_field_is_found_by_its_key() {
+    fn a_status_field_is_found_by_its_key() {
         let text = "Rss:      10 kB\nPss:      12 kB\nPss_Dirty:  3 kB\n";
         assert_eq!(field(text, "Pss:"), Some(12));
         assert_eq!(field(text, "Swap:"), None);
     }
 
     #[test]
-    fn this_process_is_there() {
+    fn this_process_can_be_measured() {
         let id = std::process::id();
         let holdings = holdings(id).expect("its own");
         assert!(holdings.pss_bytes > 0 && holdings.rss_bytes >= holdings.pss_bytes / 2);

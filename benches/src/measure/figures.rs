@@ -35,7 +35,7 @@ pub(crate) struct FigureRows {
 }
 
 /// Times that a peer's CPU for `hello` has to be of dyno's: the gate and the goal.
-fn margin(peer: PeerServer) -> Option<(f64, f64)> {
+fn peer_margin(peer: PeerServer) -> Option<(f64, f64)> {
     match peer {
         PeerServer::Nginx => None,
         PeerServer::Node => Some((1.3, 1.6)),
@@ -87,7 +87,7 @@ fn add_peers(
             continue;
         }
         let ratio = outcome.add_ratio(CPU, name, &rows.first, TO_DYNO);
-        if let (Scenario::Hello, Some((gate, goal))) = (which, margin(*peer)) {
+        if let (Scenario::Hello, Some((gate, goal))) = (which, peer_margin(*peer)) {
             ratio.gate_at_least(gate).goal(goal);
         }
     }

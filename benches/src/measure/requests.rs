@@ -63,14 +63,17 @@ impl RequestMix {
             every: u64::MAX,
         };
         match which {
-            Scenario::Body => only(get(KindOfWork::Body, "/body", ExpectedAnswer::Body)),
-            Scenario::Echo => only(echo()),
-            Scenario::Cpu => only(cpu(calibrated())),
+            Scenario::Body => only(get_request(KindOfWork::Body, "/body", ExpectedAnswer::Body)),
+            Scenario::Echo => only(echo_request()),
+            Scenario::Cpu => only(cpu_request(calibrate_rounds())),
             Scenario::Mixed => RequestMix {
-                asked: vec![get(KindOfWork::Hello, "/", ExpectedAnswer::Hello), sleep()],
+                asked: vec![
+                    get_request(KindOfWork::Hello, "/", ExpectedAnswer::Hello),
+                    sleep_request(),
+                ],
                 every: LONG_EVERY,
             },
-            _ => only(get(KindOfWork::Hello, "/", ExpectedAnswer::Hello)),
+            _ => only(get_request(KindOfWork::Hello, "/", ExpectedAnswer::Hello)),
         }
     }
 
@@ -119,7 +122,7 @@ impl BenchRequest {
     }
 }
 
-fn get(work: KindOfWork, path: &str, answer: ExpectedAnswer) -> BenchRequest {
+fn get_request(work: KindOfWork, path: &str, answer: ExpectedAnswer) -> BenchRequest {
     BenchRequest {
         work,
         what: format!("GET {path}"),
@@ -128,7 +131,7 @@ fn get(work: KindOfWork, path: &str, answer: ExpectedAnswer) -> BenchRequest {
     }
 }
 
-fn echo() -> BenchRequest {
+fn echo_request() -> BenchRequest {
     let body: Vec<u8> = (b'a'..=b'z').cycle().take(ECHO_BYTES).collect();
     BenchRequest {
         work: KindOfWork::Echo,
@@ -138,9 +141,9 @@ fn echo() -> BenchRequest {
     }
 }
 
-fn cpu(rounds: u32) -> BenchRequest {
+fn cpu_request(rounds: u32) -> BenchRequest {
     let answer = ExpectedAnswer::Bytes(work(rounds).to_string().into());
-    let asked = get(KindOfWork::Cpu, &format!("/cpu?rounds={rounds}"), answer);
+    let asked = get_request(KindOfWork::Cpu, &format!("/cpu?rounds={rounds}"), answer);
     let micros = CPU_TIME.as_micros();
     BenchRequest {
         what: format!("{} ({micros} µs of native code)", asked.what),
@@ -148,9 +151,9 @@ fn cpu(rounds: u32) -> BenchRequest {
     }
 }
 
-fn sleep() -> BenchRequest {
+fn sleep_request() -> BenchRequest {
     let answer = ExpectedAnswer::Bytes(b"slept\n".to_vec());
-    let asked = get(
+    let asked = get_request(
         KindOfWork::Sleep,
         &format!("/sleep?ms={LONG_MILLIS}"),
         answer,
@@ -161,8 +164,8 @@ fn sleep() -> BenchRequest {
     }
 }
 
-/// Rounds that take native code [`CPU_TIME`], to two digits.
-fn calibrated() -> u32 {
+/// The number of rounds that native code computes in [`CPU_TIME`], rounded to two digits.
+fn calibrate_rounds() -> u32 {
     let once = |_| {
         let began = Instant::now();
         std::hint::black_box(work(std::hint::black_box(CALIBRATION_ROUNDS)));
@@ -179,13 +182,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_work_is_that_of_all_servers() {
+    fn the_work_equals_that_of_the_other_servers() {
         assert_eq!(work(10), 2_653_896_249);
         assert_eq!(work(300_000), 2_461_877_915);
     }
 
     #[test]
-    fn a_mix_says_what_it_asks() {
+    fn a_request_mix_describes_its_requests() {
         let mixed = RequestMix::of(Scenario::Mixed);
         assert_eq!((mixed.asked.len(), mixed.every), (2, 100));
         assert!(mixed.what().contains("1 of 100 times GET /sleep?ms=1000"));

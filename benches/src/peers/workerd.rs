@@ -22,14 +22,17 @@ pub(super) enum Kind {
 }
 
 pub(super) fn start(site: &PeerSite<'_>, kind: Kind) -> Result<ChildServer> {
-    let program = format!("@cloudflare/workerd-linux-{}/bin/workerd", architecture());
+    let program = format!(
+        "@cloudflare/workerd-linux-{}/bin/workerd",
+        host_architecture()
+    );
     let program = site.installer.node(PACKAGE, &program)?;
     let port = free_port()?;
     let (called, modules) = match kind {
-        Kind::JavaScript => ("workerd", javascript(site)?),
-        Kind::Wasm => ("workerd-wasm", wasm(site)?),
+        Kind::JavaScript => ("workerd", write_javascript_site(site)?),
+        Kind::Wasm => ("workerd-wasm", write_wasm_site(site)?),
     };
-    let file = site.write(called, "config.capnp", config(port, modules))?;
+    let file = site.write(called, "config.capnp", workerd_config(port, modules))?;
     let mut command = Command::new(&program);
     command.arg("serve").arg(file);
     let server = site.start(called, port, command)?;
@@ -37,14 +40,14 @@ pub(super) fn start(site: &PeerSite<'_>, kind: Kind) -> Result<ChildServer> {
 }
 
 /// As npm's packages call it.
-fn architecture() -> &'static str {
+fn host_architecture() -> &'static str {
     match std::env::consts::ARCH {
         "aarch64" => "arm64",
         _ => "64",
     }
 }
 
-fn config(port: u16, modules: &str) -> String {
+fn workerd_config(port: u16, modules: &str) -> String {
     format!(
         "using Workerd = import \"/workerd/workerd.capnp\";\n\
          const config :Workerd.Config = (\n\
@@ -59,12 +62,12 @@ fn config(port: u16, modules: &str) -> String {
 }
 
 /// Writes the files of the worker, and says how they are put together.
-fn javascript(site: &PeerSite<'_>) -> Result<&'static str> {
+fn write_javascript_site(site: &PeerSite<'_>) -> Result<&'static str> {
     let called = "workerd";
     site.write(called, "worker.js", include_str!("files/worker.js"))?;
     site.write(called, "work.js", include_str!("files/work.js"))?;
     for page in PAGES {
-        site.write(called, page, read(&site.pages.join(page))?)?;
+        site.write(called, page, read_file(&site.pages.join(page))?)?;
     }
     Ok(
         "(name = \"worker\", esModule = embed \"worker.js\"), (name = \"work\", esModule = embed \"work.js\"), \
@@ -72,9 +75,9 @@ fn javascript(site: &PeerSite<'_>) -> Result<&'static str> {
     )
 }
 
-fn wasm(site: &PeerSite<'_>) -> Result<&'static str> {
+fn write_wasm_site(site: &PeerSite<'_>) -> Result<&'static str> {
     let called = "workerd-wasm";
-    let [page, body] = PAGES.map(|page| read(&site.pages.join(page)));
+    let [page, body] = PAGES.map(|page| read_file(&site.pages.join(page)));
     let module = module(&page?, &body?)?;
     site.write(called, "worker.js", include_str!("files/worker_wasm.js"))?;
     site.write(called, "guest.wasm", module)?;
@@ -83,7 +86,7 @@ fn wasm(site: &PeerSite<'_>) -> Result<&'static str> {
     )
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
+fn read_file(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
@@ -104,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_module_is_one() {
+    fn the_generated_module_is_a_wasm_module() {
         let module = module(b"page", &[b'a'; 65_536]).expect("a module");
         assert!(module.starts_with(b"\0asm") && module.len() > 65_536);
     }

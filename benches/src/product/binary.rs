@@ -47,7 +47,7 @@ pub(crate) struct BinaryVersion {
 impl MeasuredBinary {
     /// Finds the binary. Has it build `app` if that is a folder; a slug or a component is taken as it is.
     pub(crate) fn prepare(binary: Option<&Path>, app: &Path) -> Result<MeasuredBinary> {
-        let binary = find(binary)?;
+        let binary = find_binary(binary)?;
         let work = tempfile::tempdir().context("cannot make a temporary folder")?;
         let found = app.canonicalize();
         let found = found.with_context(|| format!("there is no app {}", app.display()))?;
@@ -171,12 +171,12 @@ impl MeasuredBinary {
 
     /// One of the test guests, built now.
     pub(crate) fn guest(&self, name: &str) -> Result<PathBuf> {
-        cargo(GUESTS, &["--bin", name], name)
+        build_component(GUESTS, &["--bin", name], name)
     }
 
     /// The guest with one path for each kind of work, built now.
     pub(crate) fn bench_guest(&self) -> Result<PathBuf> {
-        cargo(BENCH_GUEST, &[], "bench")
+        build_component(BENCH_GUEST, &[], "bench")
     }
 
     /// The program that is measured.
@@ -196,8 +196,8 @@ impl MeasuredBinary {
     }
 }
 
-/// Builds a component from a folder of the repository; it lies where cargo puts what is `called` so.
-fn cargo(folder: &str, arguments: &[&str], called: &str) -> Result<PathBuf> {
+/// Builds a component from a folder of the repository. Returns the path of the output named `called`.
+fn build_component(folder: &str, arguments: &[&str], called: &str) -> Result<PathBuf> {
     let target = repository().join("target/guests");
     let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["build", "--quiet", "--release", "--target", "wasm32-wasip2"])
@@ -217,8 +217,8 @@ fn cargo(folder: &str, arguments: &[&str], called: &str) -> Result<PathBuf> {
     Ok(built.with_extension("wasm"))
 }
 
-/// The binary that was asked for, or the one next to this program.
-fn find(asked: Option<&Path>) -> Result<PathBuf> {
+/// The requested binary, or the binary beside this program.
+fn find_binary(asked: Option<&Path>) -> Result<PathBuf> {
     let binary = match asked {
         Some(path) => path.to_owned(),
         None => {
@@ -240,8 +240,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_binary_says_how_to_make_it() {
-        let error = find(Some(Path::new("nowhere/dyno"))).expect_err("it is not there");
+    fn the_error_for_a_missing_binary_says_how_to_build_it() {
+        let error = find_binary(Some(Path::new("nowhere/dyno"))).expect_err("it is not there");
         assert!(
             error.to_string().contains("cargo build --profile dist"),
             "{error}"

@@ -96,7 +96,7 @@ mod tests {
     ];
 
     #[test]
-    fn a_boot_ends_with_up() {
+    fn boot_times_end_with_the_state_up() {
         let boots = boots(&LINES);
         let micros: Vec<f64> = boots.iter().map(|boot| boot.micros().round()).collect();
         assert_eq!(micros, [150.0, 300.0, 1_000_000.0]);
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn other_lines_are_passed_over() {
+    fn other_log_lines_are_ignored() {
         let others = [
             "hello is up: http://localhost:5000/",
             "2026-11-18T11:06:40.000100+00:00 app[web.1]: hello number 1",

@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_ends_says_why() {
+    fn the_error_for_an_exited_server_has_the_reason() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut command = Command::new("sh");
         command.args(["-c", "echo no luck >&2; exit 3"]);

@@ -354,7 +354,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_is_found_by_its_whole_name() {
+    fn a_metric_is_found_by_its_full_name() {
         let text = "# TYPE dyno_dynos gauge\ndyno_dynos{state=\"up\"} 12\ndyno_apps 3\n";
         let numbers = MetricValues(text.to_owned());
         assert_eq!(numbers.dynos("up"), 12.0);

@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_of_the_router_is_read() {
+    fn a_router_log_line_is_parsed() {
         let line = "2026-11-21T19:09:12.345678+00:00 dyno[router]: at=info method=GET path=\"/sleep?ms=3\" \
                     host=a.localhost request_id=17 fwd=\"127.0.0.2\" dyno=web.4 queue=1 wait=12ms connect=0ms \
                     service=34ms status=200 bytes=6 protocol=http1.1 tls=false";

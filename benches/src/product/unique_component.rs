@@ -19,13 +19,13 @@ const LENGTH_MAX: usize = 128;
 pub(crate) fn marked(product: &MeasuredBinary, component: &Path, mark: &str) -> Result<PathBuf> {
     let mut bytes =
         std::fs::read(component).with_context(|| format!("cannot read {}", component.display()))?;
-    bytes.extend(section(mark)?);
+    bytes.extend(custom_section(mark)?);
     let file = product.file(&format!("{}.wasm", mark.replace(' ', "-")));
     std::fs::write(&file, bytes).context("cannot write a component")?;
     Ok(file)
 }
 
-fn section(mark: &str) -> Result<Vec<u8>> {
+fn custom_section(mark: &str) -> Result<Vec<u8>> {
     let content = 1 + SECTION_NAME.len() + mark.len();
     ensure!(content < LENGTH_MAX, "the mark is too long");
     let mut bytes = vec![CUSTOM_SECTION, u8::try_from(content)?];
@@ -40,9 +40,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_section_says_how_long_it_is() {
-        let bytes = section("a 1").expect("it is short");
+    fn a_custom_section_has_its_length_and_is_bounded() {
+        let bytes = custom_section("a 1").expect("it is short");
         assert_eq!(bytes, b"\x00\x08\x04marka 1");
-        assert!(section(&"x".repeat(200)).is_err());
+        assert!(custom_section(&"x".repeat(200)).is_err());
     }
 }

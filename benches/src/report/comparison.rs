@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_beyond_the_spread_if_the_runs_lie_apart() {
+    fn a_change_is_beyond_the_spread_if_the_runs_do_not_overlap() {
         let more = changed(&[Some(10.0), Some(11.0), Some(12.0)], &[13.0, 22.0, 23.0]);
         assert_eq!((more.percent, more.mark()), (Some(100.0), "▲ more"));
         assert_eq!(more.shown_percent(), "+100.0%");
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_report_is_an_error() {
+    fn a_file_without_a_report_is_an_error() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("old.json");
         assert!(EarlierReport::read(&file).is_err());

@@ -234,7 +234,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gates_look_at_the_median() {
+    fn gates_compare_the_median() {
         let mut outcome = ScenarioOutcome::new(Scenario::Hello, "by a test");
         outcome.add("a", "cpu", "µs", vec![9.0, 10.0, 31.0]);
         outcome.add("b", "cpu", "µs", vec![3.0, 5.0, 10.0]);
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gate_may_be_a_least_value_and_have_a_goal() {
+    fn a_gate_may_be_a_minimum_and_have_a_goal() {
         let mut outcome = ScenarioOutcome::new(Scenario::Hello, "by a test");
         let figure = outcome.add("peer", "times", "×", vec![4.5]);
         figure.gate_at_least(4.0).goal(8.0);

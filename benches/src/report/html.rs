@@ -263,7 +263,7 @@ mod tests {
     use crate::product::binary::BinaryVersion;
 
     #[test]
-    fn a_page_has_everything_and_needs_nothing() {
+    fn a_page_has_all_figures_and_loads_no_other_file() {
         let version = BinaryVersion {
             says: "dyno <0>".into(),
             built: "then".into(),

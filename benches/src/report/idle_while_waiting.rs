@@ -57,23 +57,23 @@ mod tests {
     const SLACK: Duration = Duration::from_millis(3);
 
     #[test]
-    fn gaps_of_all_dynos_are_put_together() {
+    fn idle_spans_of_all_dynos_are_collected() {
         let one = vec![span(20, 30), span(0, 18)];
         let other = vec![span(0, 5), span(15, 40)];
         let idle = idle(vec![one, other], SLACK);
         let end = (Duration::from_millis(30), Duration::MAX);
-        // The first one's two milliseconds between two requests are no freedom.
+        // The two milliseconds between two requests of the first dyno do not count as idle.
         assert_eq!(idle, [span(5, 15), end]);
     }
 
     #[test]
-    fn a_dyno_that_is_never_used_is_always_free() {
+    fn an_unused_dyno_is_idle_all_the_time() {
         let all = (Duration::ZERO, Duration::MAX);
         assert_eq!(idle(vec![vec![span(0, 9)], vec![]], SLACK), [all]);
     }
 
     #[test]
-    fn what_two_spans_share_is_measured() {
+    fn the_overlap_of_spans_is_measured() {
         let idle = [span(5, 15), span(30, 50)];
         let millis = |from, to| overlap(&idle, span(from, to)).as_millis();
         assert_eq!(millis(0, 5), 0);

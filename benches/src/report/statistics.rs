@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_spread_has_a_middle() {
+    fn a_spread_has_median_minimum_and_maximum() {
         let odd = SampleSpread::of(&[3.0, 1.0, 2.0]);
         assert_eq!((odd.median, odd.min, odd.max), (2.0, 1.0, 3.0));
         assert_eq!(SampleSpread::of(&[4.0, 1.0, 2.0, 3.0]).median, 2.5);
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_are_samples() {
+    fn quantiles_are_values_of_the_samples() {
         let samples: Vec<f64> = (1..=200).rev().map(f64::from).collect();
         assert_eq!(quantile(&samples, 0.5), 100.0);
         assert_eq!(quantile(&samples, 0.99), 198.0);
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn ratios_are_paired() {
+    fn ratios_are_of_paired_runs() {
         assert_eq!(ratios(&[4.0, 9.0], &[2.0, 3.0]), [2.0, 3.0]);
     }
 }

@@ -38,10 +38,10 @@ pub(crate) fn outcome(outcome: &ScenarioOutcome) -> String {
     let subjects = distinct(outcome.figures.iter().map(|figure| &*figure.subject));
     let mut text = format!("\n{}\n", folded(&outcome.how));
     let cells = if subjects.len() <= COLUMNS_MAX {
-        text += &format!("{}\n", upright(outcome, &subjects));
+        text += &format!("{}\n", subjects_as_columns(outcome, &subjects));
         "median (min–max)"
     } else {
-        for table in lying(outcome, &subjects) {
+        for table in subjects_as_rows(outcome, &subjects) {
             text += &format!("{table}\n\n");
         }
         for figure in outcome.alone() {
@@ -121,8 +121,8 @@ pub(crate) fn comparison(comparison: &Comparison) -> String {
     text
 }
 
-/// A column for each subject.
-fn upright(outcome: &ScenarioOutcome, subjects: &[&str]) -> Table {
+/// A table with a column for each subject.
+fn subjects_as_columns(outcome: &ScenarioOutcome, subjects: &[&str]) -> Table {
     let mut table = table(std::iter::once(&*outcome.scenario).chain(subjects.iter().copied()));
     for name in distinct(outcome.figures.iter().map(|figure| &*figure.name)) {
         let row: Vec<_> = subjects
@@ -141,8 +141,8 @@ fn upright(outcome: &ScenarioOutcome, subjects: &[&str]) -> Table {
     table
 }
 
-/// A row for each subject, in tables that are not too wide, of figures that several subjects have.
-fn lying(outcome: &ScenarioOutcome, subjects: &[&str]) -> Vec<Table> {
+/// Tables of limited width with a row for each subject, for figures that several subjects have.
+fn subjects_as_rows(outcome: &ScenarioOutcome, subjects: &[&str]) -> Vec<Table> {
     let longest = |texts: &[String]| texts.iter().map(|text| text.chars().count()).max();
     let names: Vec<String> = subjects.iter().map(|&subject| subject.to_owned()).collect();
     let first = longest(&names).unwrap_or_default() + 2 * GAP;
@@ -167,17 +167,21 @@ fn lying(outcome: &ScenarioOutcome, subjects: &[&str]) -> Vec<Table> {
         let column: Vec<String> = std::iter::once(title).chain(cells).collect();
         let wide = longest(&column).unwrap_or_default() + GAP;
         if width + wide > WIDTH && !columns.is_empty() {
-            tables.push(rows(outcome, &names, &columns));
+            tables.push(table_of_columns(outcome, &names, &columns));
             (columns, width) = (Vec::new(), first);
         }
         width += wide;
         columns.push(column);
     }
-    tables.push(rows(outcome, &names, &columns));
+    tables.push(table_of_columns(outcome, &names, &columns));
     tables
 }
 
-fn rows(outcome: &ScenarioOutcome, subjects: &[String], columns: &[Vec<String>]) -> Table {
+fn table_of_columns(
+    outcome: &ScenarioOutcome,
+    subjects: &[String],
+    columns: &[Vec<String>],
+) -> Table {
     let titles = columns.iter().filter_map(|column| column.first());
     let mut table = table(std::iter::once(&outcome.scenario).chain(titles));
     for (index, subject) in subjects.iter().enumerate() {
@@ -269,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn many_servers_have_a_row_each_and_lines_stay_short() {
+    fn many_servers_have_a_row_each_and_lines_are_short() {
         let mut found = ScenarioOutcome::new(Scenario::Hello, "word ".repeat(60));
         for server in ["a", "b", "c", "d", "e", "f"] {
             for figure in 0..12 {

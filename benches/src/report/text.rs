@@ -9,7 +9,7 @@ pub(crate) fn number(value: f64) -> String {
         _ if value.is_nan() => "—".to_owned(),
         small if small < 9.995 => format!("{value:.2}"),
         middle if middle < 99.95 => format!("{value:.1}"),
-        _ => thousands(value.round() as i64),
+        _ => with_thousands_separators(value.round() as i64),
     }
 }
 
@@ -17,7 +17,7 @@ pub(crate) fn number(value: f64) -> String {
 pub(crate) fn value(figure: &Figure, value: f64) -> String {
     let counted = figure.unit.is_empty() && figure.samples.iter().all(|one| one.fract() == 0.0);
     match counted && value.fract() == 0.0 {
-        true => thousands(value as i64),
+        true => with_thousands_separators(value as i64),
         false => number(value),
     }
 }
@@ -89,7 +89,7 @@ pub(crate) fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str>
     distinct
 }
 
-fn thousands(value: i64) -> String {
+fn with_thousands_separators(value: i64) -> String {
     let digits = value.unsigned_abs().to_string();
     let mut text = String::from(if value < 0 { "-" } else { "" });
     for (index, digit) in digits.chars().enumerate() {
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_as_long_as_they_are_meant() {
+    fn numbers_are_printed_with_at_least_three_digits() {
         let shown = [
             0.0,
             1.234,

@@ -45,10 +45,10 @@ const ABUSED: PacedLoad = PacedLoad {
 pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<ScenarioOutcome> {
     let time = Duration::from_secs(options.abuse_seconds());
     let part = (time / PART).max(Duration::from_secs(5));
-    let mut outcome = ScenarioOutcome::new(Scenario::Abuse, how(time, part));
+    let mut outcome = ScenarioOutcome::new(Scenario::Abuse, describe_method(time, part));
     let serve = DynoServe::start(product, &["--idle-after", "off"])?;
     outcome.commands.push(serve.server.command.clone());
-    deploy(&serve, product)?;
+    deploy_app(&serve, product)?;
     let load = |pace, time| paced::run(serve.apps, &format!("{APP}.localhost"), pace, time);
     load(ABUSED, part)?;
     let warm = ResourceReading::after_rest(&serve)?;
@@ -65,7 +65,7 @@ pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<Sc
     Ok(outcome)
 }
 
-fn how(time: Duration, part: Duration) -> String {
+fn describe_method(time: Duration, part: Duration) -> String {
     format!(
         "{PER_SECOND} requests a second, each at its moment, whatever became of those before, for an app of {DYNOS} \
          dynos on dyno serve. Warm-up of {} s and a rest of {} s; a quiet run of {} s, all of them GET /; then {} s in \
@@ -79,7 +79,7 @@ fn how(time: Duration, part: Duration) -> String {
     )
 }
 
-fn deploy(serve: &DynoServe, product: &MeasuredBinary) -> Result<()> {
+fn deploy_app(serve: &DynoServe, product: &MeasuredBinary) -> Result<()> {
     let slug = SlugFile::pack(product, "abuse", &product.bench_guest()?, "")?;
     serve.upload(&slug)?;
     serve.deploy(APP, &slug)?;

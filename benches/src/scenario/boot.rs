@@ -45,17 +45,17 @@ pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<Sc
         if let Ok(guest) = &guest {
             let server = product.local(guest, 1, LogTarget::Kept(STATE_CHANGED), "/ok")?;
             alone.push(one_by_one(&server).context("while a dyno was restarted")?);
-            note(&mut outcome, round, &server);
+            note_command(&mut outcome, round, &server);
         }
         let server = product.app(options.boots, LogTarget::Kept(STATE_CHANGED))?;
         together.push(at_once(&server, options.boots)?);
-        note(&mut outcome, round, &server);
+        note_command(&mut outcome, round, &server);
     }
     if !alone.is_empty() {
-        add(&mut outcome, "alone", &alone, BootGates::Yes);
+        add_figures(&mut outcome, "alone", &alone, BootGates::Yes);
     }
     let subject = format!("{} at once", options.boots);
-    add(&mut outcome, &subject, &together, BootGates::No);
+    add_figures(&mut outcome, &subject, &together, BootGates::No);
     let span = together.iter().map(|boots| boot_times::span_micros(boots));
     let share = |span: f64| span / f64::from(options.boots);
     outcome.add(
@@ -73,13 +73,13 @@ pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<Sc
     Ok(outcome)
 }
 
-fn note(outcome: &mut ScenarioOutcome, round: u32, server: &ChildServer) {
+fn note_command(outcome: &mut ScenarioOutcome, round: u32, server: &ChildServer) {
     if round == 0 {
         outcome.commands.push(server.command.clone());
     }
 }
 
-/// Makes the dyno trap, and waits until it is up again.
+/// Makes the dyno trap repeatedly, and waits each time until it is up again.
 fn one_by_one(server: &ChildServer) -> Result<Vec<BootTime>> {
     for number in 1..=ALONE {
         let ok = closed_loop::fetch(server.address, "/ok", "")?;
@@ -94,22 +94,22 @@ fn one_by_one(server: &ChildServer) -> Result<Vec<BootTime>> {
             "a trap is answered with status {}",
             trapped.status
         );
-        up(server, number + 1)?;
+        wait_for_boots(server, number + 1)?;
     }
     // Without the first, which is that of the whole release.
-    Ok(up(server, ALONE + 1)?.split_off(1))
+    Ok(wait_for_boots(server, ALONE + 1)?.split_off(1))
 }
 
 fn at_once(server: &ChildServer, dynos: u32) -> Result<Vec<BootTime>> {
-    let boots = up(server, dynos as usize)?;
+    let boots = wait_for_boots(server, dynos as usize)?;
     // All of it was in vain if they do not answer.
     page(server)?;
     Ok(boots)
 }
 
-/// The boots, when there are as many as that.
-fn up(server: &ChildServer, count: usize) -> Result<Vec<BootTime>> {
-    // Fewer lines than that cannot do, and are not looked at again and again.
+/// Waits for a number of boots, and returns them.
+fn wait_for_boots(server: &ChildServer, count: usize) -> Result<Vec<BootTime>> {
+    // Each boot logs two lines: fewer lines need not be parsed.
     let enough =
         |lines: &[String]| lines.len() >= 2 * count && boot_times::boots(lines).len() >= count;
     Ok(boot_times::boots(&server.lines_when(PATIENCE, enough)?))
@@ -122,7 +122,12 @@ enum BootGates {
     No,
 }
 
-fn add(outcome: &mut ScenarioOutcome, subject: &str, rounds: &[Vec<BootTime>], gates: BootGates) {
+fn add_figures(
+    outcome: &mut ScenarioOutcome,
+    subject: &str,
+    rounds: &[Vec<BootTime>],
+    gates: BootGates,
+) {
     let quantiles = [
         ("p50", 0.5, Some(P50_MICROS_MAX)),
         ("p99", 0.99, Some(P99_MICROS_MAX)),

@@ -51,17 +51,17 @@ pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<Sc
             if round == 0 {
                 outcome.commands.push(server.command.clone());
             }
-            found.push(watch(&server, dynos)?);
+            found.push(measure_idle_dynos(&server, dynos)?);
         }
     }
-    add(&mut outcome, "web=1", &one);
-    add(&mut outcome, &format!("web={}", options.idle), &many);
+    add_figures(&mut outcome, "web=1", &one);
+    add_figures(&mut outcome, &format!("web={}", options.idle), &many);
     add_each(&mut outcome, options.idle, &one, &many);
     crowd::add(&mut outcome, options, product)?;
     Ok(outcome)
 }
 
-fn watch(server: &ChildServer, dynos: u32) -> Result<IdleDynos> {
+fn measure_idle_dynos(server: &ChildServer, dynos: u32) -> Result<IdleDynos> {
     let enough = dynos as usize;
     let all =
         |lines: &[String]| lines.len() >= 2 * enough && boot_times::boots(lines).len() >= enough;
@@ -79,7 +79,7 @@ fn watch(server: &ChildServer, dynos: u32) -> Result<IdleDynos> {
     Ok(idle)
 }
 
-fn add(outcome: &mut ScenarioOutcome, subject: &str, found: &[IdleDynos]) {
+fn add_figures(outcome: &mut ScenarioOutcome, subject: &str, found: &[IdleDynos]) {
     let figures: [FigureReader<IdleDynos>; 7] = [
         ("PSS", "MiB", |idle| idle.held.pss_bytes as f64 / MIB),
         ("RSS", "MiB", |idle| idle.held.rss_bytes as f64 / MIB),

@@ -56,13 +56,13 @@ pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<Sc
         };
         let other =
             |what: &str| unique_component::marked(product, &component, &format!("{what} {round}"));
-        compiled.push(once(&serve, &slug("compiled", &other("api")?)?)?);
-        unchanged.push(once(&serve, &slug("unchanged", &component)?)?);
+        compiled.push(measure_deploy(&serve, &slug("compiled", &other("api")?)?)?);
+        unchanged.push(measure_deploy(&serve, &slug("unchanged", &component)?)?);
         compiled_cli.push(by_command(&serve, &slug("compiled-cli", &other("cli")?)?)?);
         unchanged_cli.push(by_command(&serve, &slug("unchanged-cli", &component)?)?);
     }
-    add(&mut outcome, "compiled", &compiled, &compiled_cli);
-    add(
+    add_figures(&mut outcome, "compiled", &compiled, &compiled_cli);
+    add_figures(
         &mut outcome,
         "unchanged component",
         &unchanged,
@@ -73,7 +73,7 @@ pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<Sc
     Ok(outcome)
 }
 
-fn once(serve: &DynoServe, slug: &SlugFile) -> Result<DeployTimes> {
+fn measure_deploy(serve: &DynoServe, slug: &SlugFile) -> Result<DeployTimes> {
     let began = Instant::now();
     serve.upload(slug)?;
     let upload = began.elapsed();
@@ -106,7 +106,7 @@ fn by_command(serve: &DynoServe, slug: &SlugFile) -> Result<Duration> {
 /// A part of a deploy, and how long it took.
 type DeployPart = (&'static str, fn(&DeployTimes) -> Duration);
 
-fn add(
+fn add_figures(
     outcome: &mut ScenarioOutcome,
     subject: &str,
     took: &[DeployTimes],

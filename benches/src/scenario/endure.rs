@@ -45,13 +45,13 @@ pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<Sc
     let mut outcome = ScenarioOutcome::new(Scenario::Endure, how);
     let serve = DynoServe::start(product, &["--idle-after", "off"])?;
     outcome.commands.push(serve.server.command.clone());
-    deploy(&serve, product)?;
+    deploy_apps(&serve, product)?;
     let part = Duration::from_secs(minutes * 60) / PARTS;
     let mut series = Vec::new();
     let mut counts = vec![SoakCounts::default(); APPS.len()];
-    let begin = rested(&serve, part, 1, &mut counts, &mut series)?;
-    let end = rested(&serve, part, PARTS - 1, &mut counts, &mut series)?;
-    add(&mut outcome, &begin, &end, &series);
+    let begin = load_and_rest(&serve, part, 1, &mut counts, &mut series)?;
+    let end = load_and_rest(&serve, part, PARTS - 1, &mut counts, &mut series)?;
+    add_figures(&mut outcome, &begin, &end, &series);
     add_clients(&mut outcome, &counts);
     answers(&serve, APPS[0].0)?;
     Ok(outcome)
@@ -68,7 +68,7 @@ fn add_clients(outcome: &mut ScenarioOutcome, counts: &[SoakCounts]) {
     wrong.gate(0.0);
 }
 
-fn deploy(serve: &DynoServe, product: &MeasuredBinary) -> Result<()> {
+fn deploy_apps(serve: &DynoServe, product: &MeasuredBinary) -> Result<()> {
     let slug = SlugFile::pack(product, "soak", &product.bench_guest()?, "")?;
     serve.upload(&slug)?;
     let mut all = 0;
@@ -91,8 +91,8 @@ struct SoakCounts {
     wrong: u64,
 }
 
-/// Loads the server for some parts, and looks at it after a rest.
-fn rested(
+/// Loads the server for a number of parts, and measures it after a rest.
+fn load_and_rest(
     serve: &DynoServe,
     part: Duration,
     parts: u32,
@@ -100,7 +100,7 @@ fn rested(
     series: &mut Vec<ProcessResources>,
 ) -> Result<ResourceReading> {
     for _ in 0..parts {
-        for (sum, more) in counts.iter_mut().zip(load(serve.apps, part)?) {
+        for (sum, more) in counts.iter_mut().zip(run_clients(serve.apps, part)?) {
             sum.asked += more.asked;
             sum.wrong += more.wrong;
         }
@@ -109,8 +109,8 @@ fn rested(
     ResourceReading::after_rest(serve)
 }
 
-/// All clients of all apps, for so long.
-fn load(address: SocketAddr, time: Duration) -> Result<Vec<SoakCounts>> {
+/// Runs all clients of all apps for the given time.
+fn run_clients(address: SocketAddr, time: Duration) -> Result<Vec<SoakCounts>> {
     let until = Instant::now() + time;
     let tallies: Vec<Arc<(AtomicU64, AtomicU64)>> = APPS.iter().map(|_| Arc::default()).collect();
     let mut clients = Vec::new();
@@ -138,7 +138,7 @@ fn load(address: SocketAddr, time: Duration) -> Result<Vec<SoakCounts>> {
     Ok(tallies.iter().map(read).collect())
 }
 
-fn add(
+fn add_figures(
     outcome: &mut ScenarioOutcome,
     begin: &ResourceReading,
     end: &ResourceReading,

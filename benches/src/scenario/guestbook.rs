@@ -63,7 +63,7 @@ pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<Sc
     ];
     let mut servers = Vec::new();
     for (name, environment, most) in rows {
-        let server = serve(product, &example, environment)?;
+        let server = start_server(product, &example, environment)?;
         outcome.commands.push(server.command.clone());
         servers.push((name, server, most, Vec::new()));
     }
@@ -73,7 +73,7 @@ pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<Sc
         }
     }
     for (name, _, most, rounds) in &servers {
-        add(&mut outcome, name, rounds, *most);
+        add_figures(&mut outcome, name, rounds, *most);
     }
     Ok(outcome)
 }
@@ -102,7 +102,11 @@ fn make_tables(product: &MeasuredBinary, example: &Path, environment: &Path) -> 
     Ok(())
 }
 
-fn serve(product: &MeasuredBinary, example: &Path, environment: &Path) -> Result<ChildServer> {
+fn start_server(
+    product: &MeasuredBinary,
+    example: &Path,
+    environment: &Path,
+) -> Result<ChildServer> {
     let port = free_port()?;
     let mut command = product.command();
     command
@@ -158,7 +162,12 @@ fn service(line: &str) -> Result<f64> {
     millis.with_context(|| format!("no service in {line}"))
 }
 
-fn add(outcome: &mut ScenarioOutcome, row: &str, rounds: &[Vec<GuestbookTimes>], most: f64) {
+fn add_figures(
+    outcome: &mut ScenarioOutcome,
+    row: &str,
+    rounds: &[Vec<GuestbookTimes>],
+    most: f64,
+) {
     let parts: [FigureReader<GuestbookTimes>; 2] = [
         ("service", "ms", |asked| asked.service),
         ("answer, by its client", "ms", |asked| asked.answer),
@@ -183,7 +192,7 @@ mod tests {
     use super::service;
 
     #[test]
-    fn a_line_tells_its_service() {
+    fn the_service_time_is_read_from_a_log_line() {
         let line = "at=info wait=0ms connect=0ms service=12ms status=200";
         assert_eq!(service(line).expect("it is there"), 12.0);
         assert!(service("at=info").is_err());

@@ -49,7 +49,7 @@ pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<Sc
     let mut outcome = ScenarioOutcome::new(Scenario::Languages, how);
     for (name, subject, path, source) in APPS {
         let folder = product.file(name);
-        copy(&repository().join("examples").join(name), &folder)?;
+        copy_sources(&repository().join("examples").join(name), &folder)?;
         let slug = SlugFile::build(product, &folder)?;
         let mut changed = Vec::new();
         for round in 0..options.repeats {
@@ -64,7 +64,7 @@ pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<Sc
         outcome.add(subject, "changed line, to slug", "ms", changed);
         outcome.add(subject, "slug", "MiB", vec![slug.size() as f64 / MIB]);
         first_requests(&mut outcome, subject, options, product, &slug, path)?;
-        memory(&mut outcome, subject, options, product, &slug, path)?;
+        measure_memory(&mut outcome, subject, options, product, &slug, path)?;
     }
     Ok(outcome)
 }
@@ -86,8 +86,8 @@ fn first_requests(
     for _ in 0..options.repeats {
         let asleep = |numbers: &MetricValues| numbers.dynos("up") == 0.0;
         serve.until(PATIENCE, "asleep", asleep)?;
-        first.push(millis(&mut client, "app", path)?);
-        next.push(millis(&mut client, "app", path)?);
+        first.push(measure_request_millis(&mut client, "app", path)?);
+        next.push(measure_request_millis(&mut client, "app", path)?);
     }
     outcome
         .add(subject, "first request after boot", "ms", first)
@@ -96,7 +96,7 @@ fn first_requests(
     Ok(())
 }
 
-fn memory(
+fn measure_memory(
     outcome: &mut ScenarioOutcome,
     subject: &str,
     options: &BenchOptions,
@@ -114,7 +114,7 @@ fn memory(
     };
     let mut ask = |app: &str, times: usize| -> Result<()> {
         for _ in 0..times {
-            millis(&mut client, app, path)?;
+            measure_request_millis(&mut client, app, path)?;
         }
         Ok(())
     };
@@ -156,7 +156,7 @@ fn memory(
     Ok(())
 }
 
-fn millis(client: &mut BenchClient, app: &str, path: &str) -> Result<f64> {
+fn measure_request_millis(client: &mut BenchClient, app: &str, path: &str) -> Result<f64> {
     let bytes = request("GET", &format!("{app}.localhost"), path, &[], b"");
     let began = Instant::now();
     let answer = client.ask(&bytes)?;
@@ -170,8 +170,8 @@ fn millis(client: &mut BenchClient, app: &str, path: &str) -> Result<f64> {
     Ok(took)
 }
 
-/// The app's own files, without what a build has left in their folder.
-fn copy(from: &Path, to: &Path) -> Result<()> {
+/// Copies the source files of an app, without build output.
+fn copy_sources(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
         let entry = entry?;
@@ -181,7 +181,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
             continue;
         }
         match entry.file_type()?.is_dir() {
-            true => copy(&entry.path(), &to.join(name))?,
+            true => copy_sources(&entry.path(), &to.join(name))?,
             false => drop(fs::copy(entry.path(), to.join(name))?),
         }
     }

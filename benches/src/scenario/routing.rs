@@ -58,11 +58,11 @@ pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<Sc
     let speed = options.speed;
     let span = Duration::from_secs(options.trace_minutes * 60);
     let jobs = workload::workload(SEED, span, speed);
-    let mut outcome = ScenarioOutcome::new(Scenario::Routing, how(options, &jobs));
+    let mut outcome = ScenarioOutcome::new(Scenario::Routing, describe_method(options, &jobs));
     let serve = DynoServe::start(product, &["--idle-after", "off"])?;
     outcome.commands.push(serve.server.command.clone());
     let contenders = contenders();
-    deploy(&serve, product, &contenders)?;
+    deploy_contenders(&serve, product, &contenders)?;
     let mut logs = Vec::new();
     for contender in contenders.iter().filter(|one| one.name == OURS) {
         logs.push(serve.follow(&contender.fleet.hosts[0].replace(".localhost", ""))?);
@@ -83,10 +83,10 @@ pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<Sc
         let sent = own.iter().find(|(one, _)| one.name == OURS);
         let sent = sent.map_or_else(Vec::new, |(_, done)| sent_jobs(done, &jobs));
         let busy = vec![workload::utilisation(&sent, dynos as usize) * 100.0];
-        outcome.add("ideal", &named(dynos, "busy"), "%", busy);
+        outcome.add("ideal", &figure_name(dynos, "busy"), "%", busy);
         let ideal = workload::ideal(&sent, dynos as usize);
         let ideal: Vec<PolicyResult> = ideal.iter().map(|wait| fared(*wait, speed)).collect();
-        add(&mut outcome, "ideal", dynos, &ideal, 0.0);
+        add_figures(&mut outcome, "ideal", dynos, &ideal, 0.0);
         for (contender, done) in own {
             add_contender(&mut outcome, contender, done, &jobs, speed);
         }
@@ -96,7 +96,7 @@ pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<Sc
     Ok(outcome)
 }
 
-fn how(options: &BenchOptions, jobs: &[WorkloadRequest]) -> String {
+fn describe_method(options: &BenchOptions, jobs: &[WorkloadRequest]) -> String {
     format!(
         "{} requests: Poisson, 9,000 a minute; service after Weibull, shape 0.46, median 50 ms, 10–30,000 ms; {} min of \
          it at {} times its speed; all policies at the same moments, from one dyno serve; times are the workload's. \
@@ -135,7 +135,7 @@ fn contenders() -> Vec<RoutingContender> {
     contenders
 }
 
-fn deploy(
+fn deploy_contenders(
     serve: &DynoServe,
     product: &MeasuredBinary,
     contenders: &[RoutingContender],
@@ -203,7 +203,7 @@ fn add_contender(
             fared.while_free = while_free;
         }
     }
-    add(outcome, contender.name, contender.dynos, &all, refused);
+    add_figures(outcome, contender.name, contender.dynos, &all, refused);
 }
 
 /// Of each request, whether it waited while another dyno of the fleet was free.
@@ -231,11 +231,11 @@ fn while_free(contender: &RoutingContender, done: &[FinishedRequest]) -> Vec<boo
         .collect()
 }
 
-fn named(dynos: u32, name: &str) -> String {
+fn figure_name(dynos: u32, name: &str) -> String {
     format!("{dynos} dynos: {name}")
 }
 
-fn add(
+fn add_figures(
     outcome: &mut ScenarioOutcome,
     subject: &str,
     dynos: u32,
@@ -243,7 +243,7 @@ fn add(
     refused: f64,
 ) {
     let mut figure = |name: &str, unit, value: f64| {
-        outcome.add(subject, &named(dynos, name), unit, vec![value]);
+        outcome.add(subject, &figure_name(dynos, name), unit, vec![value]);
     };
     let waits: Vec<f64> = all.iter().map(|fared| fared.wait_millis).collect();
     figure(
@@ -283,7 +283,7 @@ fn add_ours(
     let ideal: Vec<f64> = ideal.iter().map(|fared| fared.wait_millis).collect();
     let (p99, best) = (quantile(&waits, 0.99), quantile(&ideal, 0.99));
     let mut figure = |name: &str, unit, value: f64, at_most: Option<f64>| {
-        let figure = outcome.add(OURS, &named(dynos, name), unit, vec![value]);
+        let figure = outcome.add(OURS, &figure_name(dynos, name), unit, vec![value]);
         if let Some(at_most) = at_most {
             figure.gate(at_most);
         }

@@ -50,7 +50,7 @@ pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<Sc
     serve.deploy(APP, &slug)?;
     let mut took = Vec::new();
     for _ in 0..options.repeats {
-        took.push(round(&serve, dynos)?);
+        took.push(measure_round(&serve, dynos)?);
     }
     let subject = format!("1 to {dynos}");
     let samples = |figure: fn(&ScaleTimes) -> f64| took.iter().map(figure).collect();
@@ -81,7 +81,7 @@ pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<Sc
     Ok(outcome)
 }
 
-fn round(serve: &DynoServe, dynos: u32) -> Result<ScaleTimes> {
+fn measure_round(serve: &DynoServe, dynos: u32) -> Result<ScaleTimes> {
     let all = f64::from(dynos);
     let up = |numbers: &MetricValues, count: f64| {
         numbers.dynos("up") == count && numbers.value("dyno_router_dynos_free") == count

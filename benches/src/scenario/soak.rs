@@ -47,7 +47,7 @@ pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<Sc
         rates.push(tally.requests as f64 / tally.elapsed.as_secs_f64());
         looks.push(server.holdings()?);
     }
-    add(&mut outcome, &looks);
+    add_figures(&mut outcome, &looks);
     outcome
         .add("in all", "requests a second", "", rates)
         .series();
@@ -57,7 +57,7 @@ pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<Sc
     Ok(outcome)
 }
 
-fn add(outcome: &mut ScenarioOutcome, looks: &[ProcessResources]) {
+fn add_figures(outcome: &mut ScenarioOutcome, looks: &[ProcessResources]) {
     let figures: [FigureReader<ProcessResources>; 5] = [
         ("PSS", "MiB", |held| held.pss_bytes as f64 / MIB),
         ("RSS", "MiB", |held| held.rss_bytes as f64 / MIB),
@@ -82,7 +82,7 @@ fn add(outcome: &mut ScenarioOutcome, looks: &[ProcessResources]) {
     }
 }
 
-/// How many a line such as `… -> 12 lines dropped` tells of.
+/// The number in a line such as `… -> 12 lines dropped`.
 fn lost(line: &str) -> f64 {
     let count = line
         .strip_suffix(LOSSES)

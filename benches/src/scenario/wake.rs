@@ -49,19 +49,19 @@ pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<Sc
     let mut outcome = ScenarioOutcome::new(Scenario::Wake, how);
     let serve = DynoServe::start(product, &["--idle-after", IDLE_AFTER])?;
     outcome.commands.push(serve.server.command.clone());
-    let (own, shared) = deploy(&serve, product, options.sleepers)?;
+    let (own, shared) = deploy_crowds(&serve, product, options.sleepers)?;
     let (mut own_rounds, mut shared_rounds) = (Vec::new(), Vec::new());
     for _ in 0..options.repeats {
         own_rounds.push(round(&serve, &own)?);
         shared_rounds.push(round(&serve, &shared)?);
     }
-    add(&mut outcome, OWN, &own_rounds);
-    add(&mut outcome, SHARED, &shared_rounds);
+    add_figures(&mut outcome, OWN, &own_rounds);
+    add_figures(&mut outcome, SHARED, &shared_rounds);
     Ok(outcome)
 }
 
-/// The apps of both crowds.
-fn deploy(
+/// Deploys the apps of both crowds.
+fn deploy_crowds(
     serve: &DynoServe,
     product: &MeasuredBinary,
     sleepers: u32,
@@ -110,7 +110,7 @@ fn round(serve: &DynoServe, apps: &[String]) -> Result<Vec<WakeTimes>> {
     woken.collect()
 }
 
-fn add(outcome: &mut ScenarioOutcome, crowd: &str, rounds: &[Vec<WakeTimes>]) {
+fn add_figures(outcome: &mut ScenarioOutcome, crowd: &str, rounds: &[Vec<WakeTimes>]) {
     let parts: [FigureReader<WakeTimes>; 3] = [
         ("asleep", "µs", |woken| woken.first),
         ("awake", "µs", |woken| woken.awake),

@@ -52,7 +52,7 @@ mod tests {
     use super::Seal;
 
     #[test]
-    fn only_what_was_sealed_here_opens() {
+    fn only_values_sealed_with_this_key_open() {
         let seal = Seal::new("postgres://shop:secret@db/shop").unwrap();
         let sealed = seal.close("shop:page", "<p>Hello", 1_000);
         let opened = seal.open("shop:page", &sealed, 1_010, 10);

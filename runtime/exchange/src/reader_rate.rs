@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_reads_nothing_is_cut_after_the_whole_patience() {
+    async fn a_client_that_reads_nothing_is_cut_off_after_the_full_grace_time() {
         let mut rate = ReaderRate::default();
         let due = Instant::now() + READER_PATIENCE;
         rate.begin_wait();

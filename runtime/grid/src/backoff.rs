@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_waits_are_the_documented_ones() {
+    fn waits_are_as_documented() {
         let waits: Vec<u64> = (0..12)
             .map(|crashes| delay_after(crashes).as_secs())
             .collect();
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_serves_now_and_then_is_replaced_at_once() {
+    fn a_dyno_that_served_between_crashes_is_replaced_at_once() {
         let mut history = None;
         for at in 1..100 {
             history = Some(add_crash(history.as_ref(), crash(at, Some(at), true), 7));
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_twice_before_it_served_backs_off() {
+    fn a_dyno_that_crashes_twice_before_serving_backs_off() {
         let first = add_crash(None, crash(1, Some(1), false), 7);
         assert_eq!(first.not_before, Time::from_secs(1));
         let second = add_crash(Some(&first), crash(2, Some(2), false), 7);
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn being_up_for_the_last_wait_clears_the_record() {
+    fn a_dyno_that_was_up_for_the_last_wait_clears_its_crash_history() {
         let second = add_crash(
             Some(&add_crash(None, crash(1, None, false), 7)),
             crash(2, None, false),
@@ -187,7 +187,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_wait_is_never_shorter_and_hardly_longer_than_documented(
+        fn waits_are_never_shorter_and_at_most_slightly_longer_than_documented(
             crashes in 0u32..40, at in 0u64..1_000_000, run: u64, seed: u64,
         ) {
             let mut before = add_crash(None, crash(0, None, false), seed);

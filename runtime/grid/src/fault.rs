@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_distinct_and_sorted() {
+    fn fault_codes_are_distinct_and_sorted() {
         assert!(
             Fault::ALL
                 .windows(2)
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_as_a_log_line_begins() {
+    fn a_fault_prints_as_in_log_lines() {
         assert_eq!(Fault::BootTimeout.to_string(), "Error R10 (Boot timeout)");
     }
 }

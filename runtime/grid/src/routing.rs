@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn backlog_of_an_app_without_dynos_is_that_of_one_dyno() {
+    fn an_app_without_dynos_has_the_backlog_of_one_dyno() {
         assert_eq!(
             (backlog_max(0), backlog_max(1), backlog_max(4)),
             (100, 100, 400)

@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn the_twelve_bidirectional_controls_of_unicode() {
+    fn all_bidirectional_controls_of_unicode_are_recognized() {
         let all = ('\0'..=char::MAX).filter(|c| is_bidi_control(*c));
         let all: Vec<u32> = all.map(u32::from).collect();
         assert_eq!(

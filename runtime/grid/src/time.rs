@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arithmetic_saturates() {
+    fn time_arithmetic_saturates() {
         assert_eq!(Time::MAX + Duration::from_secs(1), Time::MAX);
         assert_eq!(Time::ZERO + Duration::MAX, Time::MAX);
         assert_eq!(Time::ZERO - Time::from_secs(1), Duration::ZERO);
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_as_seconds() {
+    fn a_time_prints_as_seconds() {
         assert_eq!(Time::from_micros(12_345_678).to_string(), "12.345s");
     }
 }

@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folder_is_private_and_has_one_server() {
+    fn data_folder_is_private_and_has_one_server() {
         let folder = tempfile::tempdir().expect("a folder");
         let root = folder.path().join("a/b");
         let held = DataFolder::open(&root).expect("free");

@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn manager_is_told_by_path_and_by_abstract_name() {
+    fn manager_is_notified_by_path_and_by_abstract_name() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("notify");
         let name = format!("dyno-test-{}", std::process::id());

@@ -27,7 +27,7 @@ mod tests {
     use super::do_once;
 
     #[test]
-    fn work_is_done_once_and_again_after_a_panic() {
+    fn work_runs_once_and_again_after_a_panic() {
         let key = format!("test-{}", std::process::id());
         let fails = || do_once(&key, || panic!("the first attempt fails"));
         assert!(std::panic::catch_unwind(fails).is_err());

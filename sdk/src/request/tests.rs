@@ -16,7 +16,7 @@ struct Order {
     tag: Vec<String>,
 }
 
-/// Runs a future that has no reason to wait.
+/// Runs a future that is ready at the first poll.
 fn now<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
@@ -36,7 +36,7 @@ fn status(result: Result<Order, Error>) -> u16 {
 }
 
 #[test]
-fn a_query_becomes_a_type() -> Result<(), Error> {
+fn a_query_is_parsed_into_a_type() -> Result<(), Error> {
     let request =
         Request::get("/?item=caf%C3%A9+au+lait&count=2&tag=a&tag=b&other=1").body(Body::empty())?;
     let order: Order = request.query()?;
@@ -46,7 +46,7 @@ fn a_query_becomes_a_type() -> Result<(), Error> {
 }
 
 #[test]
-fn a_query_that_does_not_fit_is_a_400() -> Result<(), Error> {
+fn an_invalid_query_gets_400() -> Result<(), Error> {
     for target in ["/", "/?item=x&count=many"] {
         let request = Request::get(target).body(Body::empty())?;
         assert_eq!(status(request.query()), 400, "{target}");
@@ -55,7 +55,7 @@ fn a_query_that_does_not_fit_is_a_400() -> Result<(), Error> {
 }
 
 #[test]
-fn a_form_becomes_a_type() -> Result<(), Error> {
+fn a_form_is_parsed_into_a_type() -> Result<(), Error> {
     let order = post(
         "application/x-www-form-urlencoded; charset=UTF-8",
         "item=tea&count=1",
@@ -65,7 +65,7 @@ fn a_form_becomes_a_type() -> Result<(), Error> {
 }
 
 #[test]
-fn a_form_is_refused_for_its_type_its_size_or_its_fields() {
+fn forms_of_wrong_type_size_or_fields_are_refused() {
     assert_eq!(status(post("application/json", "{}")), 415);
     let long = format!("item={}", "x".repeat(FORM_BYTES_MAX));
     assert_eq!(status(post(FORM, long)), 413);

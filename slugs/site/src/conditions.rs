@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn conditions_of_rfc_9110() {
+    fn conditional_requests_follow_rfc9110() {
         use ConditionOutcome::{Failed, NotModified, Send};
         let (earlier, later) = (
             "Sun, 06 Nov 1994 08:49:36 GMT",

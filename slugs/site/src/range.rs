@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_of_rfc_9110() {
+    fn range_headers_follow_rfc9110() {
         for (header, expected) in [
             ("bytes=0-0", RangeRequest::Part(0, 1)),
             ("bytes=0-499", RangeRequest::Part(0, 500)),

@@ -193,7 +193,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn paths_mean_files_folders_and_pages() {
+    fn request_paths_resolve_to_files_folders_and_pages() {
         let site = site("file 1 hh é/index.html\n");
         for (path, expected) in [
             ("/", "index.html"),
@@ -213,7 +213,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn nothing_outside_of_the_list_can_be_named() {
+    fn paths_outside_of_the_list_are_not_found() {
         let site = site("file 7 ii 404.html\n");
         for path in [
             "/../index.html",
@@ -234,7 +234,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_fallback_answers_for_pages_alone() {
+    fn a_fallback_answers_only_for_pages() {
         let site = site("fallback index.html\n");
         assert_eq!(found(&site, "/users/7"), "index.html");
         assert_eq!(found(&site, "/users/"), "index.html");
@@ -242,7 +242,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn another_list_is_not_read() {
+    fn a_file_list_of_another_format_is_refused() {
         for text in [
             "",
             "dyno-site 2\n",

@@ -1,15 +1,15 @@
-//! Runs the Python tests of the Python component's shim by this machine's Python, which needs no component for it.
+//! Runs the Python tests of the Python shim with the Python of this machine, without a component.
 
 use std::path::Path;
 use std::process::Command;
 
 #[test]
-fn wsgi_is_what_pep_3333_says() {
+fn wsgi_of_the_shim_follows_pep_3333() {
     python("test_wsgi");
 }
 
 #[test]
-fn a_command_line_is_read_as_python_reads_it() {
+fn a_command_line_is_parsed_like_that_of_python() {
     python("test_command");
 }
 
@@ -19,11 +19,11 @@ fn programs_that_start_a_server_are_served() {
 }
 
 #[test]
-fn password_hashes_are_those_of_openssl() {
+fn password_hashes_equal_those_of_openssl() {
     python("test_hash");
 }
 
-/// Runs one file of tests beside this one.
+/// Runs one test file of this folder.
 #[track_caller]
 fn python(tests: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

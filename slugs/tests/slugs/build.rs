@@ -1,4 +1,4 @@
-//! Real builds with the tools of this machine, and what is said when there is nothing to build.
+//! Real builds with the tools of this machine, and errors for folders without an app.
 
 use std::fs;
 use std::path::Path;
@@ -26,7 +26,7 @@ fn packed(app: &App) -> (Vec<u8>, slugs::pack::PackedSlug) {
 }
 
 #[test]
-fn rust_builds_and_twice_gives_the_same_slug_in_any_folder() {
+fn rust_builds_give_the_same_slug_in_any_folder() {
     let app = rust_app();
     let mut lines = Vec::new();
     let built =
@@ -74,7 +74,7 @@ fn allow_absent(error: std::io::Error) -> std::io::Result<()> {
 }
 
 #[test]
-fn a_workspace_has_its_programs_named_by_the_procfile() {
+fn the_procfile_names_the_programs_of_a_workspace() {
     let member = |name: &str, more: &str| {
         format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n{more}")
     };
@@ -139,7 +139,7 @@ fn a_build_that_fails_shows_why() {
 }
 
 #[test]
-fn a_build_command_wins_and_its_output_is_shown() {
+fn a_build_command_replaces_detection_and_shows_its_output() {
     let app = App::new()
         .file("parts/web.wasm", wasm::handler_03())
         .file("Cargo.toml", "this is not read")
@@ -182,7 +182,7 @@ fn a_build_command_wins_and_its_output_is_shown() {
 }
 
 #[test]
-fn a_folder_without_an_app_says_what_was_looked_for() {
+fn the_error_for_a_folder_without_an_app_lists_the_files_looked_for() {
     let text = App::new().build_error();
     for part in [
         "[build] command",
@@ -224,9 +224,9 @@ fn a_folder_without_an_app_says_what_was_looked_for() {
     assert!(gone.contains("/no/such/folder is not a folder"), "{gone}");
 }
 
-/// Whatever the Procfile holds: globs, pipes, settings of variables, a component that is not there, nothing.
+/// The Procfiles have globs, pipes, variable assignments, a missing component, or nothing.
 #[test]
-fn other_languages_get_one_line_whatever_the_procfile_holds() {
+fn unsupported_languages_get_a_one_line_error_with_any_procfile() {
     for (file, says) in [
         ("Gemfile", "a Ruby app"),
         ("composer.json", "a PHP app"),
@@ -273,7 +273,7 @@ fn other_languages_get_one_line_whatever_the_procfile_holds() {
 }
 
 #[test]
-fn an_app_of_another_language_is_known_beside_a_package_json() {
+fn an_unsupported_language_is_recognized_beside_a_package_json() {
     let rails = || App::new().file("Gemfile", "").file("package.json", "{}");
     let text = rails()
         .file("Procfile", "web: bundle exec puma\n")
@@ -290,7 +290,7 @@ fn an_app_of_another_language_is_known_beside_a_package_json() {
 }
 
 #[test]
-fn a_ready_component_of_another_language_still_runs() {
+fn a_prebuilt_component_of_an_unsupported_language_is_accepted() {
     let app = App::hello().file("go.mod", "module x");
     let project = Project::load(app.path()).expect("sound");
     assert!(matches!(
@@ -299,7 +299,7 @@ fn a_ready_component_of_another_language_still_runs() {
     ));
 }
 
-/// The builder that is chosen for these files.
+/// The builder that is detected for `files`.
 fn detected(files: &[(&str, &str)]) -> DetectedBuilder {
     let mut app = App::new();
     for (name, text) in files {
@@ -310,7 +310,7 @@ fn detected(files: &[(&str, &str)]) -> DetectedBuilder {
 }
 
 #[test]
-fn the_first_builder_that_fits_is_chosen() {
+fn the_first_matching_builder_is_chosen() {
     let (wasm, named) = (("app.wasm", "x"), ("Procfile", "web: app.wasm\n"));
     let (js, py) = (("package.json", "{}"), ("requirements.txt", ""));
     let (c, rust) = (("main.c", ""), ("Cargo.toml", ""));
@@ -349,7 +349,7 @@ fn the_first_builder_that_fits_is_chosen() {
     ] {
         assert_eq!(detected(&[(mark, "")]), DetectedBuilder::Python, "{mark}");
     }
-    // A Django project with a front end of its own: its Procfile says what serves.
+    // A Django project with a JavaScript front end: the Procfile names the server.
     for web in ["web: gunicorn mysite.wsgi\n", "web: python app.py\n"] {
         assert_eq!(
             detected(&[js, py, ("Procfile", web)]),
@@ -368,7 +368,7 @@ fn the_first_builder_that_fits_is_chosen() {
 }
 
 #[test]
-fn a_page_alone_or_a_root_is_a_static_site() {
+fn a_single_page_or_a_root_setting_makes_a_static_site() {
     let (js, py) = (("package.json", "{}"), ("requirements.txt", ""));
     let (wasm, rust) = (("app.wasm", "x"), ("Cargo.toml", ""));
     let (index, root) = (("index.html", ""), ("dyno.toml", "root = \"public\"\n"));
@@ -386,7 +386,7 @@ fn a_page_alone_or_a_root_is_a_static_site() {
 }
 
 #[test]
-fn a_procfile_of_another_name_must_be_there() {
+fn a_procfile_named_by_an_option_must_exist() {
     let app = App::hello().file("Procfile.dev", "site: web.wasm\n");
     let project =
         Project::load_with(app.path(), &app.path().join("Procfile.dev")).expect("it is there");

@@ -1,4 +1,4 @@
-//! The kinds of `.wasm` files, and the reasons to refuse one.
+//! How `.wasm` files are classified, and why some are refused.
 
 use grid::desired::ProcessKind;
 use grid::name::ProcessType;
@@ -18,7 +18,7 @@ fn refused(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn worlds_make_kinds() {
+fn the_world_of_a_component_decides_its_process_kind() {
     let kinds = |bytes: &[u8]| {
         let component = inspect(bytes).expect("a component");
         (
@@ -48,7 +48,7 @@ fn worlds_make_kinds() {
 }
 
 #[test]
-fn newer_worlds_come_first_and_each_process_type_gets_its_own() {
+fn newer_worlds_are_preferred_for_each_process_type() {
     let all = wasm::component(
         &[],
         &[
@@ -76,7 +76,7 @@ fn newer_worlds_come_first_and_each_process_type_gets_its_own() {
 }
 
 #[test]
-fn the_boot_hook_is_an_export_like_others_and_no_world_of_its_own() {
+fn the_boot_hook_is_an_ordinary_export_and_not_a_world() {
     let hook = "dyno:app/boot@0.1.0";
     let handler = wasm::component(
         &["wasi:http/types@0.2.6"],
@@ -117,7 +117,7 @@ fn imports_that_are_not_hosted_are_named() {
 }
 
 #[test]
-fn all_that_is_hosted_is_accepted() {
+fn all_hosted_imports_are_accepted() {
     let imports = [
         "wasi:cli/environment@0.2.0",
         "wasi:clocks/wall-clock@0.2.12",
@@ -136,7 +136,7 @@ fn all_that_is_hosted_is_accepted() {
 }
 
 #[test]
-fn core_modules_are_held_to_preview_1() {
+fn core_modules_may_import_only_preview_1() {
     let text = refused(&wasm::module(&[("env", "memory")], &["_start"]));
     assert!(
         text.contains("`env::memory`") && text.contains("wasi_snapshot_preview1"),
@@ -151,7 +151,7 @@ fn core_modules_are_held_to_preview_1() {
 }
 
 #[test]
-fn files_that_are_no_components_are_told_apart() {
+fn files_that_are_no_components_get_distinct_errors() {
     assert!(refused(b"").contains("not a WebAssembly file"));
     assert!(refused(b"\x7fELF").contains("not a WebAssembly file"));
     assert!(refused(b"\0asm").contains("broken WebAssembly"));
@@ -166,12 +166,12 @@ fn files_that_are_no_components_are_told_apart() {
     assert!(refused(&trailing).contains("broken WebAssembly"));
 }
 
-/// A parser that recurses into types overflows its stack here; the test is that this returns.
+/// A recursive parser would overflow its stack on this input. The test passes if the call returns.
 #[test]
-fn types_nested_without_end_do_no_harm() {
+fn deeply_nested_types_do_not_overflow_the_stack() {
     const DEPTH: usize = 1_000_000;
     let mut types = vec![1];
-    // An instance type with one declaration, which is a type, which is an instance type …
+    // An instance type that declares an instance type that declares an instance type …
     for _ in 0..DEPTH {
         types.extend([0x42, 0x01, 0x01]);
     }
@@ -189,7 +189,7 @@ fn types_nested_without_end_do_no_harm() {
 }
 
 #[test]
-fn names_without_end_are_refused() {
+fn too_many_or_too_long_names_are_refused() {
     let names: Vec<String> = (0..2_000)
         .map(|number| format!("wasi:cli/run@0.2.{number}"))
         .collect();
@@ -199,9 +199,9 @@ fn names_without_end_are_refused() {
     assert!(refused(&wasm::component(&[&long], &["wasi:cli/run@0.2.0"])).len() < 1_000);
 }
 
-/// WASI 0.3 had candidates for a year: what is made for one of them runs nowhere else.
+/// WASI 0.3 had release candidates for a year. A component made for one of them runs on no other version.
 #[test]
-fn candidates_of_a_release_are_told_what_to_upgrade() {
+fn components_for_release_candidates_of_wasi_are_refused_with_an_upgrade_hint() {
     for (import, export) in [
         (
             "wasi:http/types@0.3.0-rc-2026-01-06",

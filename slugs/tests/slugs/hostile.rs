@@ -1,4 +1,4 @@
-//! Archives that a stranger might send: each is refused as a whole, with the entry named, and leaves nothing.
+//! Hostile archives: each is refused as a whole, with an error that names the entry, and leaves no file.
 
 use std::io::{Read, Write};
 
@@ -29,7 +29,7 @@ pub(crate) fn refuses(what: &str, slug: &[u8], says: &[&str]) {
 }
 
 #[test]
-fn the_good_one_is_good() {
+fn the_unmodified_archive_is_accepted() {
     let slug = good().slug();
     let checked = verify(slug.as_slice()).unwrap_or_else(|error| panic!("{}", chain(&error)));
     assert_eq!(checked.manifest().files.len(), 2);
@@ -37,7 +37,7 @@ fn the_good_one_is_good() {
 }
 
 #[test]
-fn what_is_no_archive() {
+fn files_that_are_no_archive_are_refused() {
     refuses("nothing", b"", &["cut off"]);
     refuses("text", b"hello, world; this is no slug at all", &["zstd"]);
     refuses(
@@ -58,7 +58,7 @@ fn what_is_no_archive() {
 }
 
 #[test]
-fn a_manifest_in_the_wrong_place() {
+fn a_misplaced_manifest_is_refused() {
     let web = wasm::handler_02();
     refuses(
         "none",
@@ -92,7 +92,7 @@ fn a_manifest_in_the_wrong_place() {
 }
 
 #[test]
-fn names_that_lead_elsewhere() {
+fn entry_names_outside_of_the_app_are_refused() {
     for (name, says) in [
         ("../evil", "`.` and `..`"),
         ("app/../evil", "`.` and `..`"),
@@ -130,7 +130,7 @@ fn names_that_lead_elsewhere() {
 }
 
 #[test]
-fn names_that_hide_in_the_header() {
+fn misleading_entry_names_are_refused() {
     let climbing = begun().entry("app/evil", b"x", |header| {
         let ustar = header.as_ustar_mut().expect("a ustar header");
         ustar.prefix[..9].copy_from_slice(b"app/../..");
@@ -155,7 +155,7 @@ fn names_that_hide_in_the_header() {
 }
 
 #[test]
-fn entries_that_are_no_files() {
+fn entries_that_are_no_files_are_refused() {
     for (kind, says) in [
         (EntryType::Symlink, "a symbolic link"),
         (EntryType::Link, "a hard link"),
@@ -171,7 +171,7 @@ fn entries_that_are_no_files() {
         (EntryType::Continuous, "of an unknown type"),
         (EntryType::new(b'V'), "of an unknown type"),
     ] {
-        // In the place of a file, with its name; before the end; and pointing out.
+        // As a file of the manifest, before the end, and with a target outside of the app.
         refuses(
             says,
             &begun().of_type("app/notes.txt", kind).slug(),
@@ -191,7 +191,7 @@ fn entries_that_are_no_files() {
 }
 
 #[test]
-fn records_that_rename_what_follows() {
+fn records_that_rename_the_next_entry_are_refused() {
     let pax = begun()
         .entry(
             "PaxHeaders/x",
@@ -213,7 +213,7 @@ fn records_that_rename_what_follows() {
 }
 
 #[test]
-fn entries_that_are_not_the_manifests() {
+fn entries_that_differ_from_the_manifest_are_refused() {
     let notes = b"some notes\n".as_slice();
     let twice = begun()
         .file("app/notes.txt", notes)
@@ -270,7 +270,7 @@ fn entries_that_are_not_the_manifests() {
 type Change = fn(&mut tar::Header);
 
 #[test]
-fn headers_that_packing_does_not_write() {
+fn headers_that_packing_does_not_write_are_refused() {
     let changed: [(&str, Change); 9] = [
         ("mode", |header| header.set_mode(0o4755)),
         ("owner", |header| header.set_uid(1000)),
@@ -308,7 +308,7 @@ fn headers_that_packing_does_not_write() {
 }
 
 #[test]
-fn ends_that_are_none() {
+fn data_after_the_end_and_missing_ends_are_refused() {
     let good_bytes = good().slug();
     let mut garbage = good_bytes.clone();
     garbage.extend(b"garbage");
@@ -341,7 +341,7 @@ fn ends_that_are_none() {
 }
 
 #[test]
-fn a_stream_cut_off_anywhere() {
+fn a_stream_cut_off_at_any_byte_is_refused() {
     let slug = good().slug();
     for cut in 0..slug.len() {
         assert!(verify(&slug[..cut]).is_err(), "cut at {cut}");
@@ -350,7 +350,7 @@ fn a_stream_cut_off_anywhere() {
 }
 
 #[test]
-fn bombs() {
+fn decompression_bombs_are_refused() {
     const LARGE: u64 = 100 << 20;
     let zeros = vec![0; LARGE as usize];
     let slug = |bytes: u64| {
@@ -373,7 +373,7 @@ fn bombs() {
         manifest["files"]["b"] = json!({"bytes": u64::MAX, "sha256": archive::digest(b"")});
     });
     refuses("overflow", &overflowing, &["over its limit of 524288000"]);
-    // A first entry that never ends.
+    // An endless first entry.
     let endless = Tar::default()
         .entry("slug.json", b"", |header| header.set_size(15 << 20))
         .raw(&zeros);
@@ -384,7 +384,7 @@ fn bombs() {
 }
 
 #[test]
-fn too_many_entries() {
+fn too_many_entries_are_refused() {
     let many = with_manifest(|manifest| {
         for number in 0..50_000 {
             manifest["files"][format!("f{number}")] = archive::record(b"");
@@ -409,7 +409,7 @@ fn too_many_entries() {
 }
 
 #[test]
-fn a_window_that_takes_too_much_memory() {
+fn a_compression_window_over_the_memory_limit_is_refused() {
     let mut encoder = Encoder::new(Vec::new(), 3).expect("an encoder");
     encoder
         .set_parameter(zstd::zstd_safe::CParameter::WindowLog(27))
@@ -430,7 +430,7 @@ fn tar_bytes() -> Vec<u8> {
 }
 
 #[test]
-fn components_that_cannot_run_here() {
+fn unsupported_components_are_refused() {
     let slug = |bytes: &[u8]| {
         let text = archive::text(&archive::manifest(&[("web.wasm", bytes)]));
         Tar::default()

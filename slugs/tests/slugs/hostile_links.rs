@@ -1,5 +1,5 @@
-//! Symbolic links and long names that a stranger might put into an archive: those that lead out of the app, or that
-//! packing would not have written, refuse the whole slug.
+//! Hostile symbolic links and long names: a slug is refused as a whole if a link leads out of the app, or if packing
+//! would not have written the entry.
 
 use serde_json::json;
 use slugs::verify::verify;
@@ -9,7 +9,7 @@ use crate::hostile::refuses;
 use crate::support::archive::{self, Tar, begun, with_manifest};
 use crate::support::{chain, wasm};
 
-/// A slug whose manifest has these links and whose archive has what `entries` adds after the files.
+/// A slug whose manifest has `links`, and whose archive has the entries that `entries` adds after the files.
 fn with_links(links: &[(&str, &str)], entries: impl FnOnce(Tar) -> Tar) -> Vec<u8> {
     let files = archive::files();
     let named: Vec<(&str, &[u8])> = files
@@ -31,14 +31,14 @@ fn with_links(links: &[(&str, &str)], entries: impl FnOnce(Tar) -> Tar) -> Vec<u
 }
 
 #[test]
-fn a_good_link_is_good() {
+fn a_valid_link_is_accepted() {
     let slug = with_links(&[("a", "notes.txt")], |tar| tar.link("app/a", "notes.txt"));
     let checked = verify(slug.as_slice()).unwrap_or_else(|error| panic!("{}", chain(&error)));
     assert_eq!(checked.manifest().links.len(), 1);
 }
 
 #[test]
-fn links_that_lead_elsewhere() {
+fn links_out_of_the_app_are_refused() {
     for (links, says) in [
         (&[("a", "/etc/passwd")][..], "absolute"),
         (&[("a", "..")], "out of the app's folder"),
@@ -48,7 +48,7 @@ fn links_that_lead_elsewhere() {
         ),
         (&[("d/a", "../../x")], "out of the app's folder"),
         (&[("a", "tmp/../../etc")], "out of the app's folder"),
-        // By way of another one.
+        // Through another link.
         (
             &[("a", "b/../.."), ("b", "d"), ("d/c", "../notes.txt")],
             "out of the app's folder",
@@ -71,7 +71,7 @@ fn links_that_lead_elsewhere() {
 }
 
 #[test]
-fn names_of_links_that_are_taken() {
+fn link_names_that_conflict_with_files_are_refused() {
     let one = |name: &str| {
         with_links(&[(name, "notes.txt")], |tar| {
             tar.link(&format!("app/{name}"), "notes.txt")
@@ -93,9 +93,9 @@ fn names_of_links_that_are_taken() {
     refuses("below a link", &below, &["`a` is both a file and a folder"]);
 }
 
-/// The links in the archive must be those in the manifest.
+/// The links of the archive must equal those of the manifest.
 #[test]
-fn links_that_are_not_the_manifests() {
+fn links_that_differ_from_the_manifest_are_refused() {
     let links = [("a", "notes.txt")];
     let not = |what: &str, says: &str, entries: fn(Tar) -> Tar| {
         refuses(what, &with_links(&links, entries), &["`app/a`", says]);
@@ -131,7 +131,7 @@ fn links_that_are_not_the_manifests() {
 }
 
 #[test]
-fn long_names_that_packing_does_not_write() {
+fn long_names_that_packing_does_not_write_are_refused() {
     let name = "n".repeat(200);
     let record = format!("214 path=app/{name}\n");
     let long = |records: &str, follows: fn(Tar) -> Tar| {
@@ -186,8 +186,8 @@ fn long_names_that_packing_does_not_write() {
 }
 
 #[test]
-fn records_and_formats_that_packing_does_not_write() {
-    // A name that fits into a plain header has no extended record.
+fn records_and_formats_that_packing_does_not_write_are_refused() {
+    // A name that fits a plain header needs no record.
     let short = begun().pax("22 path=app/notes.txt\n");
     let short = short.file("app/notes.txt", b"some notes\n").slug();
     refuses("a short name", &short, &["is a PAX record"]);
@@ -208,9 +208,9 @@ fn records_and_formats_that_packing_does_not_write() {
     }
 }
 
-/// Links through links are followed only so far: a slug cannot keep its checker busy.
+/// The length of link chains is limited, so that verification takes bounded time.
 #[test]
-fn chains_of_links() {
+fn long_chains_of_links_are_refused() {
     let names: Vec<String> = (0..2_000).map(|n| format!("l{n:04}")).collect();
     let target = |n: usize| format!("{}./l{:04}", "./".repeat(400), n + 1);
     let targets: Vec<String> = (0..2_000).map(target).collect();

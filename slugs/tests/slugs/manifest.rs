@@ -1,4 +1,4 @@
-//! `slug.json` from a stranger: only what packing writes is read.
+//! Untrusted `slug.json` files: only manifests that packing could have written are accepted.
 
 use serde_json::{Value, json};
 use slugs::Manifest;
@@ -18,7 +18,7 @@ fn refuses(what: &str, slug: &[u8], says: &str) {
 }
 
 #[test]
-fn what_packing_writes_is_read_again() {
+fn a_packed_manifest_is_read_back() {
     let (_, packed) = App::hello()
         .file("Procfile", "web: web.wasm --port $PORT 'a b'")
         .pack();
@@ -30,7 +30,7 @@ fn what_packing_writes_is_read_again() {
 }
 
 #[test]
-fn other_forms_of_the_same_are_refused() {
+fn manifests_in_other_than_canonical_form_are_refused() {
     let text = |change: &dyn Fn(&mut String)| {
         let files = archive::files();
         let named: Vec<(&str, &[u8])> = files
@@ -99,7 +99,7 @@ fn refuses_all(cases: &[(&str, Change, &str)]) {
 }
 
 #[test]
-fn process_types_that_make_no_sense_are_refused() {
+fn invalid_process_types_are_refused() {
     let unread = "cannot be read";
     refuses_all(&[
         (
@@ -148,7 +148,7 @@ fn process_types_that_make_no_sense_are_refused() {
 }
 
 #[test]
-fn the_rest_that_makes_no_sense_is_refused() {
+fn other_invalid_fields_are_refused() {
     let unread = "cannot be read";
     refuses_all(&[
         (
@@ -180,7 +180,7 @@ fn the_rest_that_makes_no_sense_is_refused() {
     assert!(verify(good().slug().as_slice()).is_ok());
 }
 
-/// A slug whose command words are made by a builder.
+/// A slug whose builder adds command words.
 fn with_commands(words: &[(&str, &str)]) -> PackedSlug {
     let app = App::hello()
         .file("tool.wasm", wasm::command_02())
@@ -199,7 +199,7 @@ fn with_commands(words: &[(&str, &str)]) -> PackedSlug {
 }
 
 #[test]
-fn command_words_raise_the_format_of_slugs_that_have_them_only() {
+fn only_command_words_raise_the_format_number() {
     let without = with_commands(&[]).slug.manifest().clone();
     let text = String::from_utf8(without.to_json()).expect("JSON");
     assert!(
@@ -231,7 +231,7 @@ fn command_words_raise_the_format_of_slugs_that_have_them_only() {
 }
 
 #[test]
-fn command_words_that_make_no_sense_are_refused() {
+fn invalid_command_words_are_refused() {
     let command = |component: &str| json!({"component": component, "args": []});
     let of = |word: &str, value: Value| {
         with_manifest(|m: &mut Value| {

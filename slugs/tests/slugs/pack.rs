@@ -1,4 +1,4 @@
-//! The files that go into a slug, the files that stay out, and that the same app gives the same bytes.
+//! Which files a slug contains, and that the same app gives the same bytes.
 
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
@@ -25,7 +25,7 @@ fn names(app: &App) -> Vec<String> {
 }
 
 #[test]
-fn a_slug_says_what_it_holds() {
+fn the_manifest_describes_the_slug() {
     let app = App::hello()
         .file("Procfile", "web: web.wasm --port $PORT\nworker: jobs.wasm\n")
         .file("jobs.wasm", wasm::command_02())
@@ -71,7 +71,7 @@ fn a_slug_says_what_it_holds() {
 #[test]
 fn the_same_app_gives_the_same_bytes() {
     let (first, _) = App::hello().pack();
-    // Other folder, other order of writing, other times and modes.
+    // A different folder, order of writing, times and modes.
     let other = App::new()
         .file("notes.txt", "some notes\n")
         .file("web.wasm", wasm::handler_02())
@@ -96,14 +96,14 @@ fn the_same_app_gives_the_same_bytes() {
 }
 
 #[test]
-fn one_byte_more_gives_another_slug() {
+fn one_more_byte_gives_a_different_slug() {
     let (_, first) = App::hello().pack();
     let (_, second) = App::hello().file("notes.txt", "some notes!\n").pack();
     assert_ne!(first.slug.id(), second.slug.id());
 }
 
 #[test]
-fn what_builds_leave_behind_stays_out() {
+fn build_output_is_left_out() {
     let app = App::hello()
         .file(".git/config", "x")
         .file("tmp/x", "x")
@@ -137,7 +137,7 @@ fn what_builds_leave_behind_stays_out() {
 }
 
 #[test]
-fn slugignore_and_dyno_toml_have_their_say() {
+fn slugignore_and_dyno_toml_exclude_and_include_files() {
     let app = App::hello()
         .file(
             ".slugignore",
@@ -169,7 +169,7 @@ fn slugignore_and_dyno_toml_have_their_say() {
 }
 
 #[test]
-fn a_component_that_the_procfile_names_is_in_wherever_it_is() {
+fn a_component_named_by_the_procfile_is_packed_from_any_folder() {
     let app = App::hello()
         .file("target/out/jobs.wasm", wasm::command_02())
         .file(
@@ -180,7 +180,7 @@ fn a_component_that_the_procfile_names_is_in_wherever_it_is() {
 }
 
 #[test]
-fn a_slug_never_holds_itself() {
+fn a_slug_never_contains_an_earlier_slug_of_the_app() {
     let app = App::hello();
     for name in ["app.slug", "app.bin"] {
         let file = app.path().join(name);
@@ -193,7 +193,7 @@ fn a_slug_never_holds_itself() {
 }
 
 #[test]
-fn links_that_lead_elsewhere_are_refused_by_name() {
+fn links_out_of_the_app_are_refused_by_name() {
     for (target, why) in [
         ("/etc/passwd", "absolute"),
         ("../outside", "out of the app's folder"),
@@ -201,7 +201,7 @@ fn links_that_lead_elsewhere_are_refused_by_name() {
         ("none", "target is not in the slug"),
         ("notes.txt/none", "target is not in the slug"),
         ("secrets", "in a circle"),
-        // A link to a file that the slug leaves out has no target.
+        // A file that is left out of the slug cannot be a target.
         ("target/x", "target is not in the slug"),
     ] {
         let app = App::hello().file("target/x", "made by the build");
@@ -219,12 +219,12 @@ fn links_that_lead_elsewhere_are_refused_by_name() {
     symlink("b", app.path().join("a")).expect("a link");
     symlink("a", app.path().join("b")).expect("a link");
     assert!(app.pack_error().contains("in a circle"));
-    // One that is left out hurts nobody.
+    // A link that is left out may lead anywhere.
     let app = App::hello().file(".slugignore", "secrets\n");
     symlink("/etc/passwd", app.path().join("secrets")).expect("a link");
     symlink("/tmp", app.path().join("target")).expect("a link");
     assert!(!names(&app).contains(&"secrets".to_owned()));
-    // Such as those of packages and virtual environments, in folders that are always left out.
+    // Links of packages and virtual environments are in folders that are always left out.
     let app = App::hello()
         .file("node_modules/tool/cli.js", "tool()")
         .file(".venv/pyvenv.cfg", "home = /usr/bin\n")
@@ -237,7 +237,7 @@ fn links_that_lead_elsewhere_are_refused_by_name() {
 }
 
 #[test]
-fn links_that_stay_inside_are_kept() {
+fn links_within_the_app_are_kept() {
     let app = || {
         let app = App::hello().file("releases/v2/page.html", "<p>two</p>");
         for (target, link) in [
@@ -275,7 +275,7 @@ fn links_that_stay_inside_are_kept() {
     assert_eq!(verify(bytes.as_slice()).expect("a good slug"), packed.slug);
 }
 
-/// A component is run by its own bytes, so it is a file even where the source has a link.
+/// Components are packed as files, even where the source has a link.
 #[test]
 fn a_link_to_a_component_becomes_a_copy() {
     let app = App::hello()
@@ -308,7 +308,7 @@ fn names_of_255_bytes_are_kept() {
     assert_eq!(slug, packed.slug);
     assert_eq!(slug.manifest().format, 2);
     assert_eq!(slug.manifest().files.len(), 6);
-    // Any archiver can read it.
+    // Every archiver can read the slug.
     let tar = zstd::decode_all(bytes.as_slice()).expect("zstd");
     let mut archive = tar::Archive::new(tar.as_slice());
     let found: Vec<String> = (archive.entries().expect("entries"))
@@ -326,9 +326,9 @@ fn names_of_255_bytes_are_kept() {
     }
 }
 
-/// Slugs without long names or links have the form that they always had.
+/// Slugs without long names or links keep the first format.
 #[test]
-fn names_that_fit_a_plain_header_leave_the_format_as_it_was() {
+fn names_that_fit_a_plain_header_do_not_change_the_format() {
     let app = App::hello().file(&format!("{}/{}", "p".repeat(150), "n".repeat(100)), "plain");
     let (_, packed) = app.pack();
     assert_eq!(packed.slug.manifest().format, 1);
@@ -343,13 +343,13 @@ fn names_that_fit_a_plain_header_leave_the_format_as_it_was() {
 }
 
 #[test]
-fn odd_names_are_refused_by_name() {
+fn invalid_names_are_refused_by_name() {
     let text = App::hello().file("a\nb", "x").pack_error();
     assert!(
         text.contains("`a\\nb`") && text.contains("control character"),
         "{text}"
     );
-    // Below the limit of file systems for the whole path, and above that of slugs.
+    // Below the path limit of file systems, and above that of slugs.
     let long = vec!["x".repeat(240); 14].join("/");
     let text = App::hello().file(&long, "x").pack_error();
     assert!(text.contains("too long") && text.contains("3072"), "{text}");
@@ -364,7 +364,7 @@ fn odd_names_are_refused_by_name() {
 }
 
 #[test]
-fn a_process_must_have_its_component() {
+fn a_process_type_must_have_a_matching_component() {
     let app = App::new()
         .file("out/web.wasm", wasm::handler_02())
         .file(
@@ -395,7 +395,7 @@ fn a_process_must_have_its_component() {
 }
 
 #[test]
-fn a_core_module_stays_as_it_is() {
+fn a_core_module_is_packed_unchanged() {
     let app = App::new()
         .file("jobs.wasm", wasm::wasip1())
         .file("Procfile", "worker: jobs.wasm\n");
@@ -415,7 +415,7 @@ fn a_core_module_stays_as_it_is() {
 }
 
 #[test]
-fn a_failed_pack_leaves_what_was_there() {
+fn a_failed_pack_keeps_the_previous_slug() {
     let app = App::hello();
     let place = tempfile::tempdir().expect("a temporary folder");
     let file = place.path().join("app.slug");
@@ -430,7 +430,7 @@ fn a_failed_pack_leaves_what_was_there() {
 }
 
 #[test]
-fn a_single_file_is_an_app() {
+fn a_single_component_file_is_an_app() {
     let app = App::hello();
     let built = slugs::build::ready_made(&app.path().join("web.wasm")).expect("a component");
     let packed = pack(&built, &app.path().join("one.slug")).expect("a slug");
@@ -444,7 +444,7 @@ fn a_single_file_is_an_app() {
 
 /// A byte order mark would become part of the first pattern, and the secret would ship.
 #[test]
-fn a_slugignore_of_a_windows_editor_leaves_out_what_it_names() {
+fn a_slugignore_with_a_byte_order_mark_excludes_its_patterns() {
     let names = |text: &[u8]| {
         let app = App::hello()
             .file("prod.key", "secret")

@@ -1,4 +1,4 @@
-//! The files that people write: what each form means, and what an error says.
+//! The configuration files of an app: Procfile, dyno.toml, app.json and .env, and their errors.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ fn env(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The words that a command line makes in an environment.
+/// The words of a command line, with variables of the given environment.
 fn words(line: &str, pairs: &[(&str, &str)]) -> Vec<String> {
     let command = ProcessCommand::parse(&format!("a.wasm {line}"))
         .unwrap_or_else(|error| panic!("{line}: {error}"));
@@ -20,7 +20,7 @@ fn words(line: &str, pairs: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[test]
-fn commands_are_split_and_replaced_without_a_shell() {
+fn commands_are_split_and_expanded_without_a_shell() {
     let all = [("PORT", "5000"), ("X", "a b"), ("Y", "$PORT")];
     for (line, expected) in [
         ("--port $PORT", vec!["--port", "5000"]),
@@ -51,7 +51,7 @@ fn commands_are_split_and_replaced_without_a_shell() {
 }
 
 #[test]
-fn what_only_a_shell_can_do_is_refused() {
+fn shell_syntax_is_refused() {
     for (line, says) in [
         ("a.wasm | tee x", "`|` needs a shell"),
         ("a.wasm && b", "`&` needs a shell"),
@@ -93,7 +93,7 @@ fn what_only_a_shell_can_do_is_refused() {
 }
 
 #[test]
-fn procfiles() {
+fn procfiles_are_parsed_and_errors_name_the_line() {
     let parsed =
         procfile::parse("\u{feff}# types\n\nweb: ./web.wasm --port $PORT\r\nworker-2 :jobs.wasm\n")
             .expect("good");
@@ -132,7 +132,7 @@ fn procfiles() {
 }
 
 #[test]
-fn dyno_toml() {
+fn dyno_toml_is_parsed() {
     let text = r#"
 name = "hello"
 include = "target/x/**"
@@ -221,7 +221,7 @@ fn dyno_toml_errors_name_the_line_and_the_remedy() {
 }
 
 #[test]
-fn app_json_files() {
+fn app_json_files_are_parsed() {
     let text = r#"{"name": "x", "buildpacks": [], "env": {"A": "1", "B": {"description": "b", "value": "2"},
         "C": {"generator": "secret"}}, "formation": {"web": {"quantity": 2, "size": "eco"}, "worker": {}}}"#;
     let parsed = app_json::parse(text).expect("good");
@@ -275,7 +275,7 @@ fn app_json_files() {
 }
 
 #[test]
-fn env_files() {
+fn env_files_are_parsed_and_errors_name_the_line() {
     let text = "\u{feff}# comment\n\nA=1\nexport B = two words # comment\nC='lit $A #x'\nD=\"a\\nb \\\"q\\\" \\$A\\z\" # c\n\
                 E=\nF=\"two\nlines\"\nG=a#b\r\nH= # empty\nA=again\nexport=1\n";
     let parsed = dotenv::parse(text).unwrap_or_else(|error| panic!("{error}"));
@@ -310,11 +310,11 @@ fn env_files() {
 }
 
 #[test]
-fn env_files_of_windows_and_values_that_hold_its_line_ends() {
+fn env_files_from_windows_keep_line_ends_within_values() {
     let parsed = |text: &str| dotenv::parse(text).expect(text).value;
     let windows = parsed("A=1\r\nB=\"two\r\nlines\"\r\nC='x'\r\n");
     assert_eq!(windows, env(&[("A", "1"), ("B", "two\nlines"), ("C", "x")]));
-    // Written by `dyno config --shell`: the value itself has such ends.
+    // As written by `dyno config --shell`: the value contains CRLF line ends.
     assert_eq!(parsed("A='x\r\ny'\n"), env(&[("A", "x\r\ny")]));
 }
 
@@ -331,7 +331,7 @@ fn quoted_parts_in_a_row_are_one_value() {
     }
 }
 
-/// The values that a POSIX shell reads from the same lines.
+/// The value that a POSIX shell reads from the same lines.
 fn by_shell(script: &str) -> String {
     let output = std::process::Command::new("sh")
         .args(["-c", &format!("{script}\nprintf '%s|%s' \"$A\" \"$B\"")])
@@ -353,7 +353,7 @@ proptest! {
         let _ = app_json::parse(&text);
         let _ = dotenv::parse(&text);
         if let Ok(command) = ProcessCommand::parse(&text) {
-            // A parsed command is valid in stored form: expansion can only fail for a variable that is not set.
+            // Parsed commands are valid: expansion fails only for unset names.
             let broken = matches!(
                 expand(&command.args, &BTreeMap::new()),
                 Err(slugs::manifest::ExpandError::Form { .. })
@@ -363,22 +363,22 @@ proptest! {
     }
 
     #[test]
-    fn quoted_arguments_come_through(args in prop::collection::vec("[ -~]{0,12}", 0..6)) {
+    fn quoted_arguments_are_parsed_back(args in prop::collection::vec("[ -~]{0,12}", 0..6)) {
         let line: Vec<String> = args.iter().map(|arg| quoted(arg)).collect();
         let command = ProcessCommand::parse(&format!("a.wasm {}", line.join(" "))).expect("quoted");
         prop_assert_eq!(expand(&command.args, &BTreeMap::new()).expect("nothing to replace"), args);
     }
 
     #[test]
-    fn env_values_come_through(value in "[^'\0\r]{0,40}") {
+    fn quoted_env_values_are_parsed_back(value in "[^'\0\r]{0,40}") {
         let parsed = dotenv::parse(&format!("A='{value}'\nB=1\n")).expect("quoted");
         prop_assert_eq!(&parsed.value["A"], &value);
         prop_assert_eq!(&parsed.value["B"], "1");
     }
 
-    /// The output of `dyno config --shell > .env` gives the same values when it is read again.
+    /// The output of `dyno config --shell` is a valid env file.
     #[test]
-    fn any_value_comes_back_from_an_env_file(
+    fn any_value_survives_an_env_file(
         values in prop::collection::vec("[^\0]{0,40}|[ '\"\\\\$#\r\n\t=`é]{0,12}", 1..4)
     ) {
         let names: Vec<String> = (0..values.len()).map(|at| format!("V{at}")).collect();
@@ -390,13 +390,13 @@ proptest! {
     }
 
     #[test]
-    fn a_shell_reads_the_same_values(a in "[^\0]{0,20}", b in "[ '\"\\\\$#\n\t=`*~é]{0,12}") {
+    fn a_posix_shell_reads_the_same_env_values(a in "[^\0]{0,20}", b in "[ '\"\\\\$#\n\t=`*~é]{0,12}") {
         let script = [dotenv::format_entry("A", &a), dotenv::format_entry("B", &b)].join("\n");
         prop_assert_eq!(by_shell(&script), format!("{a}|{b}"));
     }
 
     #[test]
-    fn limits_within_range_are_taken(mib in 1_u64..=4096, seconds in 1_u64..=600) {
+    fn limits_within_range_are_accepted(mib in 1_u64..=4096, seconds in 1_u64..=600) {
         let text = format!("[limits]\nmemory = \"{mib}MiB\"\ntimeout = \"{seconds}s\"\n");
         let limits = settings::parse(&text).expect("within range").value.limits;
         prop_assert_eq!(limits.memory_bytes, Some(mib << 20));

@@ -1,4 +1,4 @@
-//! Random input: nothing panics, and what is accepted is what it was.
+//! Random input: nothing panics, and accepted input is read unchanged.
 
 use arbitrary::{Arbitrary, Unstructured};
 use proptest::prelude::*;
@@ -10,7 +10,7 @@ use wasm_smith::{Component, Config, Module};
 use crate::support::App;
 use crate::support::archive::{self, Tar, good};
 
-/// A slug whose `web` is these bytes.
+/// A slug with `bytes` as the component of `web`.
 fn slug_of(bytes: &[u8]) -> Vec<u8> {
     let text = archive::text(&archive::manifest(&[("web.wasm", bytes)]));
     Tar::default()
@@ -23,7 +23,7 @@ fn random_config(input: &mut Unstructured<'_>) -> Config {
     Config::arbitrary(input).unwrap_or_default()
 }
 
-/// A slug with a component is accepted only if the component is.
+/// A slug is accepted only if its component is.
 fn check_component(bytes: &[u8]) {
     let inspected = inspect(bytes);
     if verify(slug_of(bytes).as_slice()).is_ok() {
@@ -43,7 +43,7 @@ proptest! {
     }
 
     #[test]
-    fn random_modules_are_judged(seed in prop::collection::vec(any::<u8>(), 0..4_000)) {
+    fn random_modules_are_accepted_or_refused(seed in prop::collection::vec(any::<u8>(), 0..4_000)) {
         let mut input = Unstructured::new(&seed);
         let config = random_config(&mut input);
         if let Ok(module) = Module::new(config, &mut input) {
@@ -52,7 +52,7 @@ proptest! {
     }
 
     #[test]
-    fn random_components_are_judged(seed in prop::collection::vec(any::<u8>(), 0..4_000)) {
+    fn random_components_are_accepted_or_refused(seed in prop::collection::vec(any::<u8>(), 0..4_000)) {
         let mut input = Unstructured::new(&seed);
         let config = random_config(&mut input);
         if let Ok(component) = Component::new(config, &mut input) {
@@ -61,7 +61,7 @@ proptest! {
     }
 
     #[test]
-    fn damaged_components_are_judged(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+    fn damaged_components_are_accepted_or_refused(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
         for mut bytes in [crate::support::wasm::handler_02(), crate::support::wasm::wasip1()] {
             let at = at.index(bytes.len());
             bytes[at] = byte;
@@ -70,7 +70,7 @@ proptest! {
     }
 
     #[test]
-    fn paths_are_what_they_say(text in "[a-z./\\\\\0 é]{0,40}") {
+    fn accepted_paths_stay_inside_and_unchanged(text in "[a-z./\\\\\0 é]{0,40}") {
         if let Ok(path) = SlugPath::new(&text) {
             let joined = std::path::Path::new("/root").join(path.as_str());
             prop_assert!(joined.starts_with("/root"));
@@ -80,9 +80,9 @@ proptest! {
     }
 }
 
-/// A flipped bit is seen, or changes nothing that a slug says (a flag of the frame that has no effect).
+/// A flipped bit is detected, or has no effect on the slug (an unused flag of the zstd frame).
 #[test]
-fn every_flipped_bit_is_seen_or_harmless() {
+fn every_flipped_bit_is_detected_or_harmless() {
     let (good, packed) = App::hello().pack();
     for bit in 0..8 * good.len() {
         let mut bytes = good.clone();
@@ -94,10 +94,10 @@ fn every_flipped_bit_is_seen_or_harmless() {
     }
 }
 
-/// The same inside the archive, where no checksum of zstd's stands in the way: what is accepted has other
-/// texts about itself at most, never other files.
+/// Changes bytes inside the archive, where zstd's checksum does not detect them. An accepted slug may differ in its
+/// descriptive texts, never in its files.
 #[test]
-fn every_changed_byte_of_the_archive_is_seen() {
+fn every_changed_byte_of_the_archive_is_detected() {
     let mut good_bytes = Vec::new();
     let slug = good().slug();
     let mut decoder = zstd::stream::read::Decoder::new(slug.as_slice()).expect("a decoder");

@@ -1,4 +1,4 @@
-//! Static sites: which files are public, and what the component is told of them.
+//! Static sites: which files are public, and the file list that the component gets.
 
 use std::fs;
 use std::path::Path;
@@ -40,7 +40,7 @@ fn error(app: &App) -> String {
 }
 
 #[test]
-fn a_folder_with_a_start_page_is_a_handler_and_twice_the_same() {
+fn a_folder_with_a_start_page_builds_a_reproducible_handler() {
     let app = App::new()
         .file("index.html", "<h1>hello</h1>")
         .file("a b/é.css", "x");
@@ -69,7 +69,7 @@ fn a_folder_with_a_start_page_is_a_handler_and_twice_the_same() {
 }
 
 #[test]
-fn secrets_and_what_says_how_to_run_it_are_not_public() {
+fn secrets_and_configuration_files_are_not_public() {
     let app = App::new()
         .file("index.html", "x")
         .file(".env", "SECRET=1")
@@ -85,7 +85,7 @@ fn secrets_and_what_says_how_to_run_it_are_not_public() {
 }
 
 #[test]
-fn the_root_may_be_named_at_the_top_or_under_static() {
+fn the_root_setting_is_accepted_at_the_top_and_under_static() {
     for toml in [
         "root = \"public\"\n",
         "root = \"./public/\"\n",
@@ -106,7 +106,7 @@ fn the_root_may_be_named_at_the_top_or_under_static() {
 }
 
 #[test]
-fn a_module_beside_the_start_page_is_the_pages() {
+fn a_wasm_file_beside_the_start_page_is_a_public_file() {
     let module = crate::support::wasm::module(&[("env", "alert")], &["main"]);
     let app = App::new()
         .file("index.html", "x")
@@ -116,7 +116,7 @@ fn a_module_beside_the_start_page_is_the_pages() {
 }
 
 #[test]
-fn a_generator_makes_the_root_first() {
+fn the_build_command_runs_before_the_root_is_read() {
     let app = App::new().file(
         "dyno.toml",
         "root = \"out\"\n[build]\ncommand = \"mkdir -p out && echo hello > out/index.html\"\n",
@@ -125,7 +125,7 @@ fn a_generator_makes_the_root_first() {
 }
 
 #[test]
-fn mistakes_say_what_to_do() {
+fn errors_say_what_to_do() {
     for (toml, says) in [
         (
             "root = \"gone\"\n",
@@ -163,7 +163,7 @@ fn mistakes_say_what_to_do() {
 }
 
 #[test]
-fn what_will_not_answer_is_warned_of() {
+fn a_missing_start_page_or_fallback_is_a_warning() {
     let app = App::new().file("public/a.html", "x").file(
         "dyno.toml",
         "[static]\nroot = \"public\"\nfallback = \"app.html\"\n",
@@ -177,7 +177,7 @@ fn what_will_not_answer_is_warned_of() {
 }
 
 #[test]
-fn files_behind_symbolic_links_are_public_by_both_names() {
+fn files_behind_symbolic_links_are_public_under_both_names() {
     let app = App::new()
         .file("site/index.html", "x")
         .file("shared/assets/style.css", "12")

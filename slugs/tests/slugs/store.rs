@@ -1,4 +1,4 @@
-//! The store: taken in whole or not at all, unpacked once, and what the disk did to it is seen.
+//! The slug store: slugs are stored whole or not at all, unpacked once, and changes on disk are detected.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -24,7 +24,7 @@ fn works(place: &Path) -> usize {
 }
 
 #[test]
-fn what_is_put_comes_back() {
+fn a_stored_slug_is_read_back() {
     let (place, store, id, bytes) = stored();
     let mut file = store.get(id).expect("it is there");
     let mut back = Vec::new();
@@ -46,7 +46,7 @@ fn what_is_put_comes_back() {
 }
 
 #[test]
-fn unpacked_files_are_the_apps_and_read_only() {
+fn unpacked_files_equal_those_of_the_app_and_are_read_only() {
     let (place, store, id, _) = stored();
     let app = store.unpack(id).expect("it unpacks");
     let names: Vec<String> = files_below(&app.folder)
@@ -76,7 +76,7 @@ fn unpacked_files_are_the_apps_and_read_only() {
 }
 
 #[test]
-fn what_changed_on_the_disk_is_seen() {
+fn changed_slugs_on_disk_are_detected() {
     let (place, store, id, bytes) = stored();
     let file = place
         .path()
@@ -97,13 +97,13 @@ fn what_changed_on_the_disk_is_seen() {
             "{text}"
         );
     }
-    // Bringing it again heals it.
+    // Storing the slug again repairs the file.
     store.put(bytes.as_slice()).expect("a good slug");
     assert!(store.get(id).is_ok());
 }
 
 #[test]
-fn unpacked_files_that_changed_are_unpacked_anew() {
+fn changed_unpacked_files_are_unpacked_again() {
     let (place, store, id, _) = stored();
     let folder = store.unpack(id).expect("it unpacks").folder;
     let tampers: [fn(&Path); 4] = [
@@ -120,7 +120,7 @@ fn unpacked_files_that_changed_are_unpacked_anew() {
             fs::set_permissions(path, Permissions::from_mode(0o755)).expect("a mode");
         }
         tamper(&folder);
-        // Another process, later: it compares before it trusts.
+        // A later process compares unpacked files before it uses them.
         let later = Store::open(place.path()).expect("a store");
         let app = later.unpack(id).expect("it unpacks");
         assert_eq!(
@@ -132,9 +132,9 @@ fn unpacked_files_that_changed_are_unpacked_anew() {
 }
 
 #[test]
-fn what_a_crash_left_is_swept_and_what_lives_is_not() {
+fn leftovers_of_a_crash_are_removed_and_work_in_progress_is_kept() {
     let (place, store, id, bytes) = stored();
-    // A put killed in the middle, and an unpack killed when some folders were read-only already.
+    // Leftovers of a killed `put`, and of an `unpack` killed when some folders were already read-only.
     let put = place.path().join("work/.tmpdead1");
     fs::create_dir(&put).expect("a folder");
     fs::write(put.join("slug"), &bytes[..bytes.len() / 2]).expect("a file");
@@ -142,7 +142,7 @@ fn what_a_crash_left_is_swept_and_what_lives_is_not() {
     fs::create_dir_all(&unpack).expect("folders");
     fs::write(unpack.join("index.html"), "<h1>he").expect("a file");
     fs::set_permissions(&unpack, Permissions::from_mode(0o555)).expect("a mode");
-    // One that is at work now.
+    // A `put` that is still running.
     let (sender, receiver) = std::sync::mpsc::channel::<Vec<u8>>();
     thread::scope(|scope| {
         let live = scope.spawn(|| {
@@ -168,7 +168,7 @@ fn what_a_crash_left_is_swept_and_what_lives_is_not() {
     assert_eq!(works(place.path()), 0);
 }
 
-/// A reader that waits for its bytes.
+/// A reader that blocks until bytes are sent.
 struct Slow {
     receiver: std::sync::mpsc::Receiver<Vec<u8>>,
     left: Vec<u8>,
@@ -187,7 +187,7 @@ impl std::io::Read for Slow {
 }
 
 #[test]
-fn a_source_that_breaks_off_leaves_nothing() {
+fn an_aborted_upload_leaves_no_file() {
     let place = tempfile::tempdir().expect("a temporary folder");
     let store = Store::open(place.path()).expect("a store");
     let (bytes, packed) = App::hello().pack();
@@ -205,7 +205,7 @@ fn a_source_that_breaks_off_leaves_nothing() {
 }
 
 #[test]
-fn many_at_once_get_the_same() {
+fn concurrent_stores_get_the_same_slug() {
     const CALLERS: usize = 8;
     let place = tempfile::tempdir().expect("a temporary folder");
     let (bytes, packed) = App::hello().pack();
@@ -213,7 +213,7 @@ fn many_at_once_get_the_same() {
     let start = Barrier::new(CALLERS);
     thread::scope(|scope| {
         for _ in 0..CALLERS {
-            // Each its own store, as processes would have.
+            // Each thread opens its own store, like separate processes.
             scope.spawn(|| {
                 let store = Store::open(place.path()).expect("a store");
                 start.wait();
@@ -252,12 +252,12 @@ fn links_and_long_names_are_unpacked_and_compared() {
     assert_eq!(target("own"), Path::new("tmp/x"));
     let node =
         |folder: &Path| std::os::unix::fs::MetadataExt::ino(&fs::metadata(folder).expect("there"));
-    // The tree is what it should be, so another process takes it as it is.
+    // The unpacked tree is correct, so another process uses it unchanged.
     let before = node(&folder);
     let again = Store::open(place.path()).expect("a store");
     assert_eq!(again.unpack(id).expect("it unpacks").folder, folder);
     assert_eq!(node(&folder), before);
-    // A link that leads elsewhere now is seen, and not followed.
+    // A changed link is detected, and not followed.
     fs::set_permissions(&folder, Permissions::from_mode(0o755)).expect("ours");
     fs::remove_file(folder.join("static")).expect("ours");
     std::os::unix::fs::symlink("/etc", folder.join("static")).expect("a link");

@@ -11,7 +11,7 @@ use slugs::build::{self, BuiltApp, Tools};
 use slugs::pack::{self, PackError, PackedSlug};
 use tempfile::TempDir;
 
-/// A source folder that is gone after the test.
+/// A source folder that is removed after the test.
 pub(crate) struct App {
     folder: TempDir,
 }
@@ -23,7 +23,7 @@ impl App {
         }
     }
 
-    /// An app of one handler and two files.
+    /// An app with one handler and two files.
     pub(crate) fn hello() -> Self {
         Self::new()
             .file("web.wasm", wasm::handler_02())
@@ -47,7 +47,7 @@ impl App {
             .unwrap_or_else(|error| panic!("{}", chain(&error)))
     }
 
-    /// Packs to a file outside of the folder.
+    /// Packs the app into a file outside of its folder.
     pub(crate) fn try_pack(&self) -> Result<(TempDir, PackedSlug), PackError> {
         let place = tempfile::tempdir().expect("a temporary folder");
         let packed = pack::pack(&self.built(), &place.path().join("app.slug"))?;
@@ -76,12 +76,12 @@ impl App {
     }
 }
 
-/// Tools that need nothing of the cache: it is nowhere.
+/// Tools without a cache: the cache folder does not exist.
 pub(crate) fn tools() -> Tools {
     Tools::attached("/no/such/cache")
 }
 
-/// An error as the command line prints it.
+/// The text of an error, as the command line prints it.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -93,7 +93,7 @@ pub(crate) fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// All files below a folder, by name, sorted.
+/// The names of all files below a folder, sorted.
 pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];

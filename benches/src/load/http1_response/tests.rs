@@ -7,7 +7,7 @@ const CHUNKED: &str = "HTTP/1.1 503 No\r\ntransfer-encoding: chunked\r\nConnecti
                        3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n";
 
 #[test]
-fn a_response_ends_where_its_framing_says() {
+fn a_response_ends_as_its_framing_says() {
     let response_of = |text: &str| response(text.as_bytes()).expect("a response");
     let two = format!("{LENGTH}HTTP/1.1 ");
     let first = response_of(&two).expect("a whole one");
@@ -24,7 +24,7 @@ fn a_response_ends_where_its_framing_says() {
 }
 
 #[test]
-fn a_page_is_its_content() {
+fn a_page_has_the_content_and_its_type() {
     let page_of = |text: &str| page(text.as_bytes(), "content-type").expect("a response");
     assert_eq!(page_of(LENGTH), Some((b"hello".to_vec(), "a/b".into())));
     assert_eq!(page_of(CHUNKED), Some((b"abcde".to_vec(), String::new())));
@@ -32,7 +32,7 @@ fn a_page_is_its_content() {
 }
 
 #[test]
-fn what_is_no_response_is_an_error() {
+fn malformed_responses_are_errors() {
     for text in [
         "SSH-2.0\r\n\r\n",
         "HTTP/1.1 200 OK\r\n\r\n",

@@ -25,9 +25,9 @@ pub(super) fn chart(outcome: &ScenarioOutcome, name: &str, parts: &[&str]) -> Ch
             .iter()
             .filter_map(|part| outcome.figure(&figure.subject, part))
             .collect();
-        inside += &row(figure, &parts, end);
+        inside += &render_row(figure, &parts, end);
     }
-    inside += &legend(&figures, parts, end);
+    inside += &render_legend(&figures, parts, end);
     let unit = figures.first().map_or("", |figure| figure.unit);
     let class = if parts.is_empty() { "" } else { "wide" };
     card(class, name, unit, &inside)
@@ -57,7 +57,7 @@ fn percent(value: f64, end: f64) -> f64 {
     }
 }
 
-fn row(figure: &Figure, parts: &[&Figure], end: f64) -> String {
+fn render_row(figure: &Figure, parts: &[&Figure], end: f64) -> String {
     let class = Whose::of(&figure.subject).class();
     let (name, all) = (escape(&figure.subject), escape(&samples(figure)));
     let median = figure.spread.median;
@@ -66,17 +66,17 @@ fn row(figure: &Figure, parts: &[&Figure], end: f64) -> String {
     format!(
         "<div class=\"row {class}\" title=\"{all}\"><span class=\"name\">{name}</span>\
          <span class=\"track\">{}{}{}</span><span class=\"value\">{}{}</span></div>\n",
-        fill(figure, parts, end),
-        whisker(figure, end),
+        render_bar(figure, parts, end),
+        render_whisker(figure, end),
         bound(figure, end),
         text::value(figure, median),
         spread.unwrap_or_else(|| " <small></small>".to_owned())
     )
 }
 
-/// The bar, or its parts one after the other. The parts have medians of their own, so their sum may differ a little
-/// from the whole: the length of the bar is that of the whole.
-fn fill(figure: &Figure, parts: &[&Figure], end: f64) -> String {
+/// The bar, with its parts side by side. Parts are separate medians, whose sum may differ slightly from the
+/// total: parts are scaled so that the bar has the length of the total.
+fn render_bar(figure: &Figure, parts: &[&Figure], end: f64) -> String {
     let median = figure.spread.median;
     let cut = if median > end { " cut" } else { "" };
     let width = percent(median, end);
@@ -95,7 +95,7 @@ fn fill(figure: &Figure, parts: &[&Figure], end: f64) -> String {
     text
 }
 
-fn whisker(figure: &Figure, end: f64) -> String {
+fn render_whisker(figure: &Figure, end: f64) -> String {
     let SampleSpread { min, max, .. } = figure.spread;
     if figure.samples.len() < 2 || min > end {
         return String::new();
@@ -119,7 +119,7 @@ fn bound(figure: &Figure, end: f64) -> String {
     })
 }
 
-fn legend(figures: &[&Figure], parts: &[&str], end: f64) -> String {
+fn render_legend(figures: &[&Figure], parts: &[&str], end: f64) -> String {
     let mut keys = Vec::new();
     for (index, name) in parts.iter().enumerate() {
         let class = if index % 2 == 1 { " part" } else { "" };

@@ -88,7 +88,7 @@ pub(super) fn of(outcome: &ScenarioOutcome) -> Vec<Chart> {
     }
     let series = outcome.figures.iter().filter(|figure| figure.series);
     charts.extend(series.map(line));
-    charts.extend(lone(outcome));
+    charts.extend(single_subject_chart(outcome));
     charts
 }
 
@@ -164,8 +164,8 @@ fn line(figure: &Figure) -> Chart {
     card("", &title, figure.unit, &inside)
 }
 
-/// Figures that only one subject has.
-fn lone(outcome: &ScenarioOutcome) -> Option<Chart> {
+/// A chart of the figures that only one subject has.
+fn single_subject_chart(outcome: &ScenarioOutcome) -> Option<Chart> {
     let figures: Vec<&Figure> = outcome
         .alone()
         .filter(|figure| !figure.series && !figure.name.starts_with(PART))

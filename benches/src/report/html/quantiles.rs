@@ -38,10 +38,10 @@ pub(super) fn chart(outcome: &ScenarioOutcome, group_name: &str, names: &[&str])
             .filter(|figure| figure.subject == subject)
             .copied()
             .collect();
-        inside += &row(subject, &own, &axis);
+        inside += &render_row(subject, &own, &axis);
     }
     inside += &axis.ticks(unit);
-    let endings: Vec<&str> = names.iter().map(|name| ending(name)).collect();
+    let endings: Vec<&str> = names.iter().map(|name| last_word(name)).collect();
     let gated = figures.iter().any(|figure| figure.gate.is_some());
     let gate = "<span><i class=\"key bound\"></i>gate</span>";
     let _ = write!(
@@ -57,11 +57,11 @@ pub(super) fn chart(outcome: &ScenarioOutcome, group_name: &str, names: &[&str])
     card("wide quantiles", title, "", &inside)
 }
 
-fn ending(name: &str) -> &str {
+fn last_word(name: &str) -> &str {
     name.rsplit_once(' ').map_or(name, |(_, last)| last)
 }
 
-fn row(subject: &str, figures: &[&Figure], axis: &Axis) -> String {
+fn render_row(subject: &str, figures: &[&Figure], axis: &Axis) -> String {
     let class = Whose::of(subject).class();
     let values: Vec<f64> = figures.iter().map(|figure| figure.spread.median).collect();
     let places: Vec<f64> = values
@@ -94,7 +94,7 @@ fn row(subject: &str, figures: &[&Figure], axis: &Axis) -> String {
         let title = format!(
             "{}: {}",
             figure.name,
-            humane(figure.spread.median, figure.unit)
+            format_value(figure.spread.median, figure.unit)
         );
         let _ = write!(
             track,
@@ -104,7 +104,7 @@ fn row(subject: &str, figures: &[&Figure], axis: &Axis) -> String {
     }
     let shown = figures
         .iter()
-        .map(|figure| humane(figure.spread.median, figure.unit));
+        .map(|figure| format_value(figure.spread.median, figure.unit));
     let shown: Vec<String> = shown.collect();
     format!(
         "<div class=\"row {class}\"><span class=\"name\">{}</span><span class=\"track\">{track}</span>\
@@ -178,15 +178,15 @@ impl Axis {
     fn ticks(&self, unit: &str) -> String {
         let mut text = String::from("<div class=\"row\"><span></span><span class=\"ticks\">");
         for (place, value) in self.decades() {
-            let label = escape(&humane(value, unit));
+            let label = escape(&format_value(value, unit));
             let _ = write!(text, "<span style=\"left:{place:.2}%\">{label}</span>");
         }
         text + "</span><span></span></div>\n"
     }
 }
 
-/// A time in the unit that gives few digits; values in other units stay as they are.
-fn humane(value: f64, unit: &str) -> String {
+/// Formats a time in the unit that gives few digits. Values in other units keep their unit.
+fn format_value(value: f64, unit: &str) -> String {
     let units = ["µs", "ms", "s"];
     let Some(mut index) = units.iter().position(|own| *own == unit) else {
         return format!("{} {unit}", number(value)).trim_end().to_owned();
@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_are_known_by_their_names() {
+    fn quantiles_are_recognized_by_their_names() {
         assert_eq!(group("latency p99.9").as_deref(), Some("latency"));
         assert_eq!(
             group("50 dynos: wait, mean").as_deref(),
@@ -226,14 +226,15 @@ mod tests {
     }
 
     #[test]
-    fn times_are_of_few_digits() {
-        let shown = [0.0, 1.0, 12.5, 999.0, 1_768.0, 1_023_410.0].map(|value| humane(value, "µs"));
+    fn times_are_printed_with_few_digits() {
+        let shown =
+            [0.0, 1.0, 12.5, 999.0, 1_768.0, 1_023_410.0].map(|value| format_value(value, "µs"));
         assert_eq!(
             shown,
             ["0 µs", "1 µs", "12.5 µs", "999 µs", "1.77 ms", "1.02 s"]
         );
-        assert_eq!(humane(12_345.0, "s"), "12345 s");
-        assert_eq!(humane(5.0, "MiB"), "5.00 MiB");
+        assert_eq!(format_value(12_345.0, "s"), "12345 s");
+        assert_eq!(format_value(5.0, "MiB"), "5.00 MiB");
     }
 
     #[test]

@@ -82,7 +82,7 @@ pub(crate) fn add(
         };
         let serve = DynoServe::start(product, &["--idle-after", idle_after])?;
         outcome.commands.push(serve.server.command.clone());
-        let crowd = gather(&serve, &slug, form, wanted)?;
+        let crowd = grow_crowd(&serve, &slug, form, wanted)?;
         if let Some(error) = &crowd.broke {
             let (came, why) = (crowd.dynos, format!("{error:#}"));
             eprintln!("density: {subject} came to {came}: {why}");
@@ -100,7 +100,7 @@ pub(crate) fn add(
     Ok(())
 }
 
-fn gather(serve: &DynoServe, slug: &SlugFile, form: DensityForm, wanted: u32) -> Result<Crowd> {
+fn grow_crowd(serve: &DynoServe, slug: &SlugFile, form: DensityForm, wanted: u32) -> Result<Crowd> {
     serve.upload(slug)?;
     let began = Instant::now();
     serve.deploy(&name(0), slug)?;
@@ -109,7 +109,7 @@ fn gather(serve: &DynoServe, slug: &SlugFile, form: DensityForm, wanted: u32) ->
     let (mut dynos, mut broke, mut grown) = (0, None, Duration::ZERO);
     while dynos < wanted && broke.is_none() {
         let more = APP_DYNOS.min(wanted - dynos);
-        match grow(serve, slug, form, dynos, more) {
+        match add_app(serve, slug, form, dynos, more) {
             Ok(()) => (dynos, grown) = (dynos + more, began.elapsed() - SETTLE),
             Err(error) => broke = Some(error),
         }
@@ -125,7 +125,7 @@ fn gather(serve: &DynoServe, slug: &SlugFile, form: DensityForm, wanted: u32) ->
         dynos,
         cpu: serve.server.cpu()?.since(before),
         all: serve.server.holdings()?,
-        asked: ask(serve, dynos).context("while every dyno was asked")?,
+        asked: request_all_dynos(serve, dynos).context("while every dyno was asked")?,
         one,
         grown,
         broke,
@@ -136,8 +136,8 @@ fn name(app: u32) -> String {
     format!("crowd-{app}")
 }
 
-/// Adds one app with this many dynos. `dynos` exist already.
-fn grow(
+/// Adds an app with `more` dynos to `dynos` existing ones.
+fn add_app(
     serve: &DynoServe,
     slug: &SlugFile,
     form: DensityForm,
@@ -159,7 +159,7 @@ fn grow(
     serve.until(PATIENCE, &format!("{all} dynos"), there)
 }
 
-fn ask(serve: &DynoServe, dynos: u32) -> Result<CrowdAnswers> {
+fn request_all_dynos(serve: &DynoServe, dynos: u32) -> Result<CrowdAnswers> {
     let host = |dyno: u32| format!("{}.localhost", name(dyno / APP_DYNOS));
     let fleet = RequestedFleet {
         policy: RoutingPolicy::RoundRobin,

@@ -1,4 +1,4 @@
-//! The rights of roles, and the data that other tokens can see.
+//! Roles and tokens: which requests are allowed, and what other apps' tokens can see.
 
 use crate::addons::offering;
 use crate::support::client::call;
@@ -7,7 +7,7 @@ use control::access::Role;
 use serde_json::{Value, json};
 use testkit::servers::Memcached;
 
-/// Requests, and the least role that each needs. Those of `admin` come last: they take things away.
+/// Requests, and the least role that each needs. Requests of `admin` come last, because they remove things.
 const REQUESTS: [(&str, &str, &str, Role); 31] = [
     ("GET", "/v1/server", "", Role::Read),
     ("GET", "/v1/account", "", Role::Read),
@@ -114,7 +114,7 @@ async fn request(server: &Server, token: &str, (method, path, body): (&str, &str
 }
 
 #[tokio::test]
-async fn each_role_may_do_what_it_may_and_nothing_else() {
+async fn each_role_is_limited_to_its_routes() {
     let cache = Memcached::start();
     let server = with_hello(&cache).await;
     for role in [Role::Read, Role::Deploy, Role::Admin] {
@@ -139,7 +139,7 @@ async fn each_role_may_do_what_it_may_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_token_of_one_app_sees_no_other() {
+async fn a_token_of_one_app_sees_no_other_app() {
     let cache = Memcached::start();
     let server = with_hello(&cache).await;
     for role in [Role::Read, Role::Deploy, Role::Admin] {
@@ -147,7 +147,7 @@ async fn a_token_of_one_app_sees_no_other() {
         for (method, path, body, _) in REQUESTS.into_iter().filter(|r| r.1.contains("/hello")) {
             let status = request(&server, &token, (method, path, body)).await;
             assert_eq!(status, 404, "{role} {method} {path}");
-            // Just as if there were no such app.
+            // The answer for an app that does not exist is the same.
             let path = path.replace("hello", "nothing");
             assert_eq!(request(&server, &token, (method, &path, body)).await, 404);
         }
@@ -182,7 +182,7 @@ async fn a_token_of_one_app_sees_no_other() {
 }
 
 #[tokio::test]
-async fn a_token_of_an_app_can_make_that_app_and_deploy_it() {
+async fn a_token_of_an_app_can_create_and_deploy_that_app() {
     let server = Server::start().await;
     let token = server.token("ci", Role::Deploy, Some("mine")).await;
     let app = server
@@ -209,7 +209,7 @@ async fn a_token_of_an_app_can_make_that_app_and_deploy_it() {
 }
 
 #[tokio::test]
-async fn who_has_no_token_gets_nothing() {
+async fn requests_without_a_valid_token_are_refused() {
     let server = Server::start().await;
     for (method, path, body, _) in REQUESTS {
         let json = [("content-type", "application/json")];
@@ -231,7 +231,7 @@ async fn who_has_no_token_gets_nothing() {
 }
 
 #[tokio::test]
-async fn wrong_tokens_are_counted_and_right_ones_pass() {
+async fn too_many_wrong_tokens_are_refused_while_valid_tokens_pass() {
     let server = Server::start().await;
     for _ in 0..60 {
         server
@@ -251,7 +251,7 @@ async fn wrong_tokens_are_counted_and_right_ones_pass() {
 }
 
 #[tokio::test]
-async fn tokens_are_made_shown_once_and_revoked() {
+async fn tokens_are_created_shown_once_and_revoked() {
     let server = Server::start().await;
     let wanted = json!({"name": "ci", "role": "deploy", "app": "hello"});
     let made = server

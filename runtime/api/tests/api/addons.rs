@@ -6,7 +6,7 @@ use control::addons::{AddonServers, MemcachedService as Offered};
 use serde_json::{Value, json};
 use testkit::servers::Memcached;
 
-/// The add-ons of a server with this cache.
+/// The add-on services of a server with this cache.
 pub(crate) fn offering(cache: &Memcached) -> AddonServers {
     let address = cache.address().parse().expect("an address");
     let offered = Offered::new(vec![address]).expect("one server");
@@ -23,7 +23,7 @@ async fn with_apps(cache: &Memcached, apps: &[&str]) -> Server {
 }
 
 #[tokio::test]
-async fn an_add_on_is_made_shown_shared_and_destroyed() {
+async fn an_add_on_is_created_shown_shared_and_destroyed() {
     let cache = Memcached::start();
     let server = with_apps(&cache, &["hello", "other"]).await;
     let (own, others) = ("/v1/apps/hello/addons", "/v1/apps/other/addons");
@@ -52,7 +52,7 @@ async fn an_add_on_is_made_shown_shared_and_destroyed() {
         .await;
     assert_eq!(vars.ok(200), json!({"MEMCACHED_SERVERS": cache.address()}));
 
-    // Of one app's token, the other app is as if it were not there.
+    // For the token of one app, the other app does not exist.
     let theirs = server.token("theirs", Role::Deploy, Some("other")).await;
     let seen = server.get(&theirs, others).await.ok(200);
     assert_eq!(seen["items"][0]["owner"], Value::Null);
@@ -66,7 +66,7 @@ async fn an_add_on_is_made_shown_shared_and_destroyed() {
         refused.refused(404, "no_such_addon");
     }
 
-    // Detached there, destroyed here.
+    // Detached from the other app, then destroyed by its owner.
     let path = |app: &str| format!("/v1/apps/{app}/addons/{name}");
     server.delete(&theirs, &path("other")).await.ok(204);
     server
@@ -90,7 +90,7 @@ async fn an_add_on_is_made_shown_shared_and_destroyed() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_is_refused_and_makes_nothing() {
+async fn invalid_add_on_requests_are_refused_and_create_nothing() {
     let mut cache = Memcached::start();
     let server = with_apps(&cache, &["hello"]).await;
     let (own, vars) = ("/v1/apps/hello/addons", "/v1/apps/hello/config-vars");

@@ -41,7 +41,7 @@ async fn assert_bad_changes_are_refused(server: &Server) {
 }
 
 #[tokio::test]
-async fn an_app_is_made_shown_changed_and_destroyed() {
+async fn an_app_is_created_shown_changed_and_destroyed() {
     let server = server_with(&["hello"]).await;
     let app = server.get(&server.admin, "/v1/apps/hello").await.ok(200);
     let created = app["created_at"].as_str().expect("a time");
@@ -124,7 +124,7 @@ async fn lists_come_in_pages() {
 }
 
 #[tokio::test]
-async fn an_app_answers_at_host_names_of_its_own_and_nobody_elses() {
+async fn a_hostname_belongs_to_one_app_only() {
     let server = server_with(&["hello", "other"]).await;
     let path = "/v1/apps/hello/domains";
     let add = |hostname: &str| json!({"hostname": hostname});
@@ -178,7 +178,7 @@ async fn an_app_answers_at_host_names_of_its_own_and_nobody_elses() {
 }
 
 #[tokio::test]
-async fn health_readiness_and_numbers_need_no_token() {
+async fn health_readiness_and_metrics_need_no_token() {
     let server = server_with(&["hello"]).await;
     assert_eq!(call(&server, "GET", "/healthz", &[], "").await.text, "ok\n");
     let ready = call(&server, "GET", "/readyz", &[], "").await.ok(200);

@@ -1,11 +1,11 @@
-//! Valid and invalid bodies, queries and idempotency keys.
+//! Checks of bodies, queries and idempotency keys.
 
 use crate::support::Server;
 use crate::support::client::call;
 use serde_json::json;
 
 #[tokio::test]
-async fn bodies_are_json_of_the_right_form_and_size() {
+async fn bodies_of_wrong_type_form_or_size_are_refused() {
     let server = Server::start().await;
     let bearer = format!("Bearer {}", server.admin);
     let post = |kind: &'static str, body: String| {
@@ -33,7 +33,7 @@ async fn bodies_are_json_of_the_right_form_and_size() {
             .await
             .refused(400, "bad_json");
     }
-    // Deeper than any object of ours: refused, whatever it is taken for.
+    // Nested deeper than any body of the API.
     let deep = format!("{{\"name\":{}", "[".repeat(10_000));
     post("application/json", deep)
         .await
@@ -66,7 +66,7 @@ async fn bodies_are_json_of_the_right_form_and_size() {
 }
 
 #[tokio::test]
-async fn a_request_with_a_key_is_carried_out_once() {
+async fn a_request_with_an_idempotency_key_is_carried_out_once() {
     let server = Server::start().await;
     let bearer = format!("Bearer {}", server.admin);
     let post = |key: &str, path: &'static str, body: serde_json::Value| {
@@ -101,7 +101,7 @@ async fn a_request_with_a_key_is_carried_out_once() {
         let answer = post(bad, "/v1/apps", json!({"name": "third"})).await;
         answer.refused(400, "bad_idempotency_key");
     }
-    // Another caller's keys are its own.
+    // The same key of another caller is a different key.
     let ci = server
         .token("ci", control::access::Role::Deploy, None)
         .await;
@@ -118,7 +118,7 @@ async fn a_request_with_a_key_is_carried_out_once() {
 }
 
 #[tokio::test]
-async fn queries_are_checked() {
+async fn invalid_queries_are_refused() {
     let server = Server::start().await;
     server
         .post(&server.admin, "/v1/apps", &json!({"name": "hello"}))
@@ -148,7 +148,7 @@ async fn queries_are_checked() {
 }
 
 #[tokio::test]
-async fn whatever_is_asked_the_answer_is_json() {
+async fn every_error_response_is_json() {
     let server = Server::start().await;
     for path in [
         "/",
@@ -190,7 +190,7 @@ async fn whatever_is_asked_the_answer_is_json() {
 }
 
 #[tokio::test]
-async fn what_is_said_of_a_wrong_body_does_not_quote_it() {
+async fn errors_about_a_body_do_not_quote_the_body() {
     let server = Server::start().await;
     let bearer = format!("Bearer {}", server.admin);
     let headers = [

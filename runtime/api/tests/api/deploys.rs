@@ -1,4 +1,4 @@
-//! Releases: made, waited for, planned, rolled back; and config vars, whose changes make releases.
+//! Releases: create, wait, plan, roll back; and config vars, whose changes make releases.
 
 use crate::support::{Server, slug};
 use control::access::Role;
@@ -21,7 +21,7 @@ async fn with_slug(made: (String, Vec<u8>)) -> (Server, String) {
     (server, id)
 }
 
-/// Waits for a release and says what became of it.
+/// Waits for the outcome of a release.
 async fn outcome(server: &Server, version: &str) -> Value {
     server
         .get(&server.admin, &format!("{RELEASES}/{version}?wait=20"))
@@ -76,7 +76,7 @@ async fn a_slug_becomes_a_release_that_serves() {
 }
 
 #[tokio::test]
-async fn a_release_that_does_not_come_up_says_why_and_the_old_one_serves() {
+async fn a_failed_release_has_a_reason_and_the_old_release_serves() {
     let (server, id) = with_slug(slug::handler("one")).await;
     server
         .post(&server.admin, RELEASES, &json!({"slug": id}))
@@ -114,7 +114,7 @@ async fn a_release_that_does_not_come_up_says_why_and_the_old_one_serves() {
 }
 
 #[tokio::test]
-async fn a_slug_that_is_not_there_is_refused_with_the_way_out() {
+async fn a_release_of_a_missing_slug_is_refused_with_the_upload_route() {
     let (server, _) = with_slug(slug::handler("one")).await;
     let missing = format!("sha256:{}", "0".repeat(64));
     let message = server
@@ -153,7 +153,7 @@ async fn a_slug_that_is_not_there_is_refused_with_the_way_out() {
 }
 
 #[tokio::test]
-async fn a_server_is_a_web_process_as_well() {
+async fn a_server_component_can_be_the_web_process() {
     let (server, id) = with_slug(slug::listener()).await;
     let made = server
         .post(&server.admin, RELEASES, &json!({"slug": id}))
@@ -164,7 +164,7 @@ async fn a_server_is_a_web_process_as_well() {
 }
 
 #[tokio::test]
-async fn who_has_no_dyno_yet_is_named_once_and_defaults_are_for_the_first_release() {
+async fn only_the_first_release_warns_of_process_types_without_dynos_and_sets_defaults() {
     let (server, id) = with_slug(slug::with_worker()).await;
     let made = server
         .post(&server.admin, RELEASES, &json!({"slug": id}))
@@ -225,7 +225,7 @@ fn assert_new_dynos_serve_before_old_ones_drain(steps: &Value) {
 }
 
 #[tokio::test]
-async fn a_plan_tells_all_and_changes_nothing() {
+async fn a_plan_lists_all_changes_and_makes_none() {
     let (server, one) = with_slug(slug::handler("one")).await;
     let plan = server
         .post(
@@ -311,7 +311,7 @@ async fn a_rollback_is_a_new_release_of_old_slug_and_config() {
 }
 
 #[tokio::test]
-async fn config_changes_make_releases_and_values_stay_where_they_are() {
+async fn config_changes_make_releases_and_values_appear_nowhere_else() {
     let (server, id) = with_slug(slug::handler("one")).await;
     server
         .post(&server.admin, RELEASES, &json!({"slug": id}))

@@ -1,4 +1,4 @@
-//! The document is what is served: no more, no less, and in a form that tools can work with.
+//! The OpenAPI document describes exactly the routes that are served, in a form that tools accept.
 
 use crate::support::Server;
 use crate::support::client::call;
@@ -10,7 +10,7 @@ fn paths(document: &Value) -> &Map<String, Value> {
     document["paths"].as_object().expect("paths")
 }
 
-/// A path that a template stands for.
+/// A concrete path for a path template.
 fn instance(template: &str) -> String {
     [
         ("{app}", "hello"),
@@ -28,7 +28,7 @@ fn instance(template: &str) -> String {
 }
 
 #[tokio::test]
-async fn every_route_is_documented_and_every_documented_one_is_served() {
+async fn every_route_is_documented_and_every_documented_route_is_served() {
     let server = Server::start().await;
     let served = call(&server, "GET", "/v1/openapi.json", &[], "")
         .await
@@ -46,7 +46,7 @@ async fn every_route_is_documented_and_every_documented_one_is_served() {
                 "{method} {template}: {}",
                 answer.status
             );
-            // Without a token it gets no further than the door; what is not there has none.
+            // Without a token, every operation that needs a token answers 401.
             let open = !template.starts_with("/v1/") || template == "/v1/openapi.json";
             if documented && !open {
                 answer.refused(401, "unauthorized");
@@ -56,7 +56,7 @@ async fn every_route_is_documented_and_every_documented_one_is_served() {
 }
 
 #[test]
-fn operations_have_names_descriptions_and_all_their_failures() {
+fn operations_have_ids_descriptions_and_all_their_failures() {
     let document = api::document();
     let mut names = std::collections::BTreeSet::new();
     for (path, item) in paths(&document) {
@@ -107,7 +107,7 @@ fn operations_have_names_descriptions_and_all_their_failures() {
 }
 
 #[test]
-fn references_lead_somewhere_and_requests_take_nothing_unknown() {
+fn references_resolve_and_request_schemas_allow_no_unknown_fields() {
     let document = api::document();
     let mut references = Vec::new();
     collect(&document, &mut references);

@@ -1,4 +1,4 @@
-//! The formation, the dynos that come of it, and what they cost.
+//! The formation of an app, its dynos, and their usage.
 
 use crate::support::{PATIENCE, Server, slug};
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ async fn deployed() -> Server {
     server
 }
 
-/// The dynos, once they are as expected.
+/// Polls the list of dynos until `expected` holds, and returns it.
 async fn until(server: &Server, expected: impl Fn(&[Value]) -> bool) -> Vec<Value> {
     let wait = async {
         loop {
@@ -55,7 +55,7 @@ fn all_up(count: usize) -> impl Fn(&[Value]) -> bool {
 }
 
 #[tokio::test]
-async fn scaling_changes_number_and_size() {
+async fn scaling_changes_the_number_and_size_of_dynos() {
     let server = deployed().await;
     let one = json!({"type": "web", "quantity": 1, "memory": "128MiB", "kind": "handler"});
     let formation = server.get(&server.admin, FORMATION).await.ok(200);
@@ -145,7 +145,7 @@ async fn impossible_formations_are_refused() {
 }
 
 #[tokio::test]
-async fn dynos_are_shown_restarted_and_stopped() {
+async fn dynos_are_listed_restarted_and_stopped() {
     let server = deployed().await;
     let two = json!({"updates": [{"type": "web", "quantity": 2}]});
     server.patch(&server.admin, FORMATION, &two).await.ok(200);
@@ -198,7 +198,7 @@ async fn dynos_are_shown_restarted_and_stopped() {
 }
 
 #[tokio::test]
-async fn usage_is_shown_by_process_and_size() {
+async fn usage_is_grouped_by_process_type_and_size() {
     let server = deployed().await;
     let usage = server
         .get(&server.admin, "/v1/apps/hello/usage")

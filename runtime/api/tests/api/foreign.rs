@@ -1,7 +1,8 @@
-//! What a token may not see does not exist for it: every route of the document, asked with the token of another app.
+//! A token cannot tell things of another app from things that do not exist.
 //!
-//! Each route is asked twice: with the names of things that another app has, and with names that nobody has. The two
-//! answers must be the same, but for the names. A new route is asked by itself; one with a body needs a line in `BODIES`.
+//! Requests every operation of the document twice: with names of things that another app has, and with names that do
+//! not exist. The two answers must be equal, except for the names. New routes are covered without a change here; a new
+//! request body needs a line in `BODIES`.
 
 use crate::addons::offering;
 use crate::support::client::{Answer, call};
@@ -10,7 +11,7 @@ use control::access::Role;
 use serde_json::{Value, json};
 use testkit::servers::Memcached;
 
-/// Bodies by operation. Names in braces are filled in; an operation may have several.
+/// Request bodies by operation, with placeholders in braces. An operation may have several bodies.
 const BODIES: [(&str, &str); 14] = [
     ("create_token", r#"{"name":"x","role":"read"}"#),
     ("upload_slug", "no slug"),
@@ -31,7 +32,7 @@ const BODIES: [(&str, &str); 14] = [
     ("create_addon", r#"{"service":"memcached"}"#),
 ];
 
-/// Names to fill in.
+/// Values for the placeholders.
 #[derive(Clone)]
 struct Names {
     app: &'static str,
@@ -71,7 +72,7 @@ impl Names {
         })
     }
 
-    /// An answer without the names, so that two can be compared.
+    /// Replaces the names in an answer, so that two answers can be compared.
     fn without_names(&self, text: &str) -> String {
         let pairs = self.pairs();
         let own = pairs[..5].iter();
@@ -87,7 +88,7 @@ impl Names {
     }
 }
 
-/// Two apps, of which `theirs` has one of everything.
+/// Two apps: `theirs` has one thing of each kind, `mine` has the token.
 struct Stage {
     server: Server,
     theirs: Names,
@@ -164,7 +165,7 @@ impl Stage {
         call(&self.server, &operation.method, &path, &headers, body).await
     }
 
-    /// All that the API says of the other app, but for what changes with time.
+    /// Everything that the API shows of the other app, except values that change with time.
     async fn all_of_theirs(&self) -> Vec<Value> {
         let mut all = Vec::new();
         for path in [
@@ -194,7 +195,7 @@ impl Stage {
     }
 }
 
-/// One way to ask a route.
+/// An operation of the document with one of its bodies.
 struct Operation {
     id: String,
     method: String,
@@ -203,12 +204,12 @@ struct Operation {
 }
 
 impl Operation {
-    /// Whether the path or the body names something.
+    /// Whether the path or the body has a placeholder.
     fn names_something(&self) -> bool {
         self.path.contains('{') || self.body.contains("\":\"{") || self.body.contains(":{")
     }
 
-    /// Whether it names something else than an app.
+    /// Whether a placeholder stands for anything other than an app.
     fn names_a_part(&self) -> bool {
         let parts = ["{slug}", "{addon}", "{hostname}"];
         let mentions = |part: &&str| self.path.contains(part) || self.body.contains(part);
@@ -250,7 +251,7 @@ fn operations() -> Vec<Operation> {
 }
 
 #[tokio::test]
-async fn whatever_another_app_has_is_answered_as_if_nobody_had_it() {
+async fn things_of_another_app_are_answered_like_things_that_do_not_exist() {
     let stage = Stage::new().await;
     let before = stage.all_of_theirs().await;
     let (theirs, nobodys) = (&stage.theirs, Names::nobodys());
@@ -265,7 +266,7 @@ async fn whatever_another_app_has_is_answered_as_if_nobody_had_it() {
         for operation in operations.iter().filter(|one| one.names_something()) {
             let mut pairs = vec![(theirs.clone(), nobodys.clone())];
             if operation.names_a_part() {
-                // The caller's own app, and something that is another's.
+                // The caller's own app in the path, with a part of the other app.
                 pairs.push((in_mine(theirs), in_mine(&nobodys)));
             }
             for (foreign, absent) in pairs {
@@ -280,10 +281,10 @@ async fn whatever_another_app_has_is_answered_as_if_nobody_had_it() {
                     "{context}"
                 );
                 let expected: &[u16] = match id.as_str() {
-                    // No app of another name is made; a slug that is none is refused for what it is.
+                    // The token cannot create an app of another name. Bytes that are not a slug are refused as such.
                     "create_app" => &[403],
                     "upload_slug" => &[403, 422],
-                    // Its own app is there, and the role does not suffice.
+                    // The caller's own app exists, but the role does not suffice.
                     _ if role == Role::Read && foreign.app == "mine" => &[403, 404],
                     _ => &[404],
                 };
@@ -306,7 +307,7 @@ async fn whatever_another_app_has_is_answered_as_if_nobody_had_it() {
     }
     assert_eq!(stage.all_of_theirs().await.len(), before.len());
     let after = stage.all_of_theirs().await;
-    // The tokens of this test are there now.
+    // Only the tokens of this test were added.
     assert_eq!(
         after[..7],
         before[..7],
@@ -315,7 +316,7 @@ async fn whatever_another_app_has_is_answered_as_if_nobody_had_it() {
 }
 
 #[tokio::test]
-async fn the_open_routes_name_nothing_of_any_app() {
+async fn routes_without_a_token_name_nothing_of_any_app() {
     let stage = Stage::new().await;
     for path in ["/healthz", "/readyz", "/metrics", "/v1/openapi.json"] {
         let answer = call(&stage.server, "GET", path, &[], "").await;
@@ -328,7 +329,7 @@ async fn the_open_routes_name_nothing_of_any_app() {
 }
 
 #[tokio::test]
-async fn who_has_the_bytes_of_a_slug_may_release_it() {
+async fn an_app_may_release_a_slug_after_uploading_its_bytes() {
     let stage = Stage::new().await;
     let Stage { server, theirs, .. } = &stage;
     let (mine, colleague, stranger) = (
@@ -338,7 +339,7 @@ async fn who_has_the_bytes_of_a_slug_may_release_it() {
     );
     let path = format!("/v1/slugs/{}", theirs.slug);
     server.get(&mine, &path).await.refused(404, "not_found");
-    // That somebody else had brought it is not told: 201, as for a slug that is new.
+    // 201, as for a new slug: the caller does not learn that another app has uploaded the slug.
     server
         .put(&mine, &path, stage.their_slug.clone())
         .await
@@ -358,7 +359,7 @@ async fn who_has_the_bytes_of_a_slug_may_release_it() {
         .post(&mine, "/v1/apps/mine/releases", &body)
         .await
         .ok(201);
-    // An upload counts for as long as the app is there, and so do the app's tokens: not for the next app of that name.
+    // Uploads and tokens end with their app. They do not count for the next app of the same name.
     server.delete(&server.admin, "/v1/apps/mine").await.ok(204);
     server.get(&mine, &path).await.refused(401, "unauthorized");
     let body = json!({ "name": "mine" });
@@ -368,7 +369,7 @@ async fn who_has_the_bytes_of_a_slug_may_release_it() {
 }
 
 #[tokio::test]
-async fn a_request_of_another_is_not_repeated_for_whoever_may_not_make_it() {
+async fn an_idempotency_key_of_one_token_gives_another_token_no_answer() {
     let stage = Stage::new().await;
     let Stage { server, theirs, .. } = &stage;
     let mine = server.token("mine", Role::Deploy, Some("mine")).await;
@@ -392,13 +393,13 @@ async fn a_request_of_another_is_not_repeated_for_whoever_may_not_make_it() {
     ask(&mine).await.refused(404, "slug_missing");
     let made = ask(&server.admin).await.ok(201);
     assert_eq!(made["version"], "v2");
-    // By that release the slug is the app's: what the admin did makes it visible, and the key is the caller's own.
+    // The admin's release has made the slug visible to the app. The key of this caller is still unused.
     let own = ask(&mine).await.ok(201);
     assert_eq!(own["version"], "v3");
 }
 
 #[tokio::test]
-async fn names_that_are_taken_are_refused_without_saying_by_whom() {
+async fn a_taken_name_is_refused_without_naming_its_owner() {
     let stage = Stage::new().await;
     let Stage { server, .. } = &stage;
     let mine = server.token("mine", Role::Deploy, Some("mine")).await;

@@ -1,5 +1,5 @@
-//! The API answers at its own host names only: a page whose name is made to resolve to the server (DNS rebinding)
-//! reads nothing.
+//! The API answers only at its own host names. A web page whose name resolves to the server (DNS rebinding) can read
+//! nothing.
 
 use crate::support::Server;
 use crate::support::client::{call_at, call_at_in};
@@ -24,7 +24,7 @@ async fn dns_rebinding_reads_nothing_of_any_route() {
 }
 
 #[tokio::test]
-async fn own_names_are_answered_over_both_versions_of_http() {
+async fn only_own_host_names_are_answered_over_http1_and_http2() {
     let server = Server::start().await;
     let own = format!("{}", server.address);
     for host in [
@@ -48,7 +48,7 @@ async fn own_names_are_answered_over_both_versions_of_http() {
 }
 
 #[tokio::test]
-async fn a_proxy_in_front_has_its_name_by_a_setting() {
+async fn host_names_of_a_proxy_are_allowed_by_a_setting() {
     let server = Server::start_behind(&["deploy.example.com", "203.0.113.7"]).await;
     for (host, expected) in [
         ("deploy.example.com", 200),

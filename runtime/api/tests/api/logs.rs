@@ -1,4 +1,4 @@
-//! Logs over HTTP: read, followed, and ended.
+//! Logs over HTTP: reading, following, and the end of the stream.
 
 use crate::support::client::send;
 use crate::support::{PATIENCE, Server};
@@ -40,7 +40,7 @@ fn web(n: u32) -> AppLogSource {
     AppLogSource::App(format!("web.{n}").parse().expect("a dyno"))
 }
 
-/// Reads until this many lines came.
+/// Reads `count` lines.
 async fn lines(body: &mut Incoming, count: usize) -> Vec<String> {
     let mut text = String::new();
     let wait = async {
@@ -63,7 +63,7 @@ async fn follow(server: &Server, query: &str) -> Incoming {
 }
 
 #[tokio::test]
-async fn lines_are_read_with_filters_and_numbers() {
+async fn lines_are_filtered_and_limited_in_number() {
     let server = with_hello().await;
     say(&server, web(1), "one");
     say(&server, web(2), "two");
@@ -99,7 +99,7 @@ async fn lines_are_read_with_filters_and_numbers() {
 }
 
 #[tokio::test]
-async fn a_follower_gets_lines_as_they_come_and_ends_with_the_app() {
+async fn a_follower_gets_new_lines_until_the_app_is_destroyed() {
     let server = with_hello().await;
     let mut body = follow(&server, "&n=0&source=app").await;
     say(&server, web(1), "first");
@@ -109,7 +109,7 @@ async fn a_follower_gets_lines_as_they_come_and_ends_with_the_app() {
     assert!(lines(&mut body, 1).await[0].ends_with("app[web.1]: second"));
     server.delete(&server.admin, "/v1/apps/hello").await.ok(204);
     assert!(body.frame().await.is_none(), "it ends with the app");
-    // Whoever gets the name next does not get the lines.
+    // A later app of the same name does not get the lines.
     let wait = async {
         while server
             .post(&server.admin, "/v1/apps", &json!({"name": "hello"}))
@@ -133,7 +133,7 @@ async fn a_follower_gets_lines_as_they_come_and_ends_with_the_app() {
 }
 
 #[tokio::test]
-async fn a_follower_who_leaves_is_counted_off() {
+async fn a_disconnected_follower_is_no_longer_counted() {
     let server = with_hello().await;
     let body = follow(&server, "").await;
     assert_eq!(server.logs.reader_count(), 1);
@@ -149,7 +149,7 @@ async fn a_follower_who_leaves_is_counted_off() {
 }
 
 #[tokio::test]
-async fn an_app_has_so_many_followers() {
+async fn the_number_of_followers_of_an_app_is_limited() {
     let server = with_hello().await;
     let mut bodies = Vec::new();
     for _ in 0..control::logs::TAILS_OF_APP_MAX {
@@ -163,7 +163,7 @@ async fn an_app_has_so_many_followers() {
 }
 
 #[tokio::test]
-async fn the_server_ends_though_someone_follows_or_waits() {
+async fn the_server_stops_in_spite_of_open_followers() {
     let mut server = with_hello().await;
     let mut body = follow(&server, "&n=1").await;
     lines(&mut body, 1).await;

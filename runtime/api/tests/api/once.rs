@@ -1,4 +1,4 @@
-//! One-off dynos over the API: what may be run, who gets its output, and what a client's leaving means.
+//! One-off dynos over the API: which commands may run, who gets the output, and what a disconnect does.
 
 use crate::support::client::{call, send};
 use crate::support::{PATIENCE, Server, slug};
@@ -58,7 +58,7 @@ async fn until_none_runs(server: &Server) {
 }
 
 #[tokio::test]
-async fn input_goes_in_and_output_comes_out_as_frames() {
+async fn input_reaches_the_program_and_output_comes_back_as_frames() {
     let server = deployed().await;
     let made = run(&server, true).await;
     assert_eq!(
@@ -100,13 +100,13 @@ async fn input_goes_in_and_output_comes_out_as_frames() {
         Some(&OutputFrame::Exit(ProcessExit::Code(7)))
     );
     until_none_runs(&server).await;
-    // There is one output, for one client.
+    // The output can be read once, by one client.
     let again = server.get(&server.admin, &path).await;
     again.refused(404, "not_attached");
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_ends_the_dyno() {
+async fn a_client_that_disconnects_ends_the_one_off() {
     let server = deployed().await;
     run(&server, true).await;
     let bearer = format!("Bearer {}", server.admin);
@@ -123,7 +123,7 @@ async fn a_client_that_leaves_ends_the_dyno() {
 }
 
 #[tokio::test]
-async fn only_who_started_it_gets_its_output() {
+async fn only_the_token_that_started_a_one_off_gets_its_output() {
     let server = deployed().await;
     run(&server, true).await;
     let other = server.token("other", Role::Admin, None).await;
@@ -142,7 +142,7 @@ async fn only_who_started_it_gets_its_output() {
     )
     .await;
     assert_eq!(mine.status(), 200);
-    // Anybody who may deploy may end it.
+    // Every token that may deploy may stop the one-off.
     server
         .post(&other, &format!("{DYNOS}/run.1/stop"), &json!({}))
         .await
@@ -151,7 +151,7 @@ async fn only_who_started_it_gets_its_output() {
 }
 
 #[tokio::test]
-async fn a_detached_one_has_no_output_here() {
+async fn a_detached_one_off_has_no_output_over_the_api() {
     let server = deployed().await;
     run(&server, false).await;
     let path = format!("{DYNOS}/run.1/output");
@@ -165,7 +165,7 @@ async fn a_detached_one_has_no_output_here() {
 }
 
 #[tokio::test]
-async fn impossible_wishes_are_refused() {
+async fn invalid_one_off_requests_are_refused() {
     let server = deployed().await;
     let refused = [
         (json!({"command": []}), 422, "invalid_value"),

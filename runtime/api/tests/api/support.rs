@@ -1,6 +1,6 @@
 //! A real API on a real port, with a real reconciler and slug store; only the node is a script.
 //!
-//! Owns what tests start. Every answer that a test gets is compared with the document.
+//! Owns the server under test. Every answer that a test gets is checked against the document.
 
 pub(crate) mod client;
 pub(crate) mod slug;
@@ -31,14 +31,14 @@ use tokio::task::JoinHandle;
 const NODE_MEMORY_BYTES: u64 = 1 << 40;
 const DYNOS_MAX: u32 = 10_000;
 
-/// A server that is up.
+/// A running server.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) admin: String,
     pub(crate) control: Control,
     pub(crate) logs: AppLogs,
     pub(crate) ready: watch::Sender<bool>,
-    /// Apps whose releases do not come up from now on.
+    /// Apps whose releases fail to boot from now on.
     pub(crate) broken: Arc<Mutex<BTreeSet<AppName>>>,
     pub(crate) store: std::path::PathBuf,
     stop: Option<oneshot::Sender<()>>,
@@ -58,12 +58,12 @@ impl Server {
         Server::start_at("127.0.0.1:0").await
     }
 
-    /// With these servers for add-ons.
+    /// Starts a server with these servers for add-ons.
     pub(crate) async fn start_with(servers: AddonServers) -> Server {
         Server::start_all("127.0.0.1:0", servers, Vec::new()).await
     }
 
-    /// With further hosts at which it answers.
+    /// Starts a server that also answers at `hosts`.
     pub(crate) async fn start_behind(hosts: &[&str]) -> Server {
         let hosts = hosts.iter().map(|host| host.parse().expect("a host"));
         Server::start_all("127.0.0.1:0", AddonServers::default(), hosts.collect()).await
@@ -127,7 +127,7 @@ impl Server {
         server
     }
 
-    /// The secret of a new token.
+    /// Creates a token and returns its secret.
     pub(crate) async fn token(&self, name: &str, role: Role, app: Option<&str>) -> String {
         let app = app.map(|app| app.parse().expect("a name"));
         let (token, secret) = mint_token(name, role, app, &me());
@@ -136,7 +136,7 @@ impl Server {
         secret.reveal().to_owned()
     }
 
-    /// Ends the server; returns when it has ended.
+    /// Stops the server, and waits until it has stopped.
     pub(crate) async fn stop(&mut self) {
         drop(self.stop.take());
         let served = self.served.take().expect("it is stopped once");
@@ -144,7 +144,7 @@ impl Server {
     }
 }
 
-/// A node that does at once what it is told.
+/// A node that carries out every step at once.
 async fn run_node(
     control: &Control,
     outputs: ReconcilerOutputs,
@@ -189,8 +189,8 @@ async fn run_node(
     });
 }
 
-/// A program that gives back what it is given, says `done` on stderr, and ends with 7; without anybody to talk to it
-/// ends with 0.
+/// A one-off program that copies stdin to stdout, writes `done` to stderr, and exits with 7. Without pipes it exits
+/// with 0.
 async fn once(one_off: OneOffStart, reporter: Control) {
     let OneOffStart {
         node, dyno, wanted, ..
@@ -256,5 +256,5 @@ fn answer(step: Step, usage: &UsageRecorder, broken: &Mutex<BTreeSet<AppName>>) 
     }
 }
 
-/// Long enough for whatever should come, and short of forever.
+/// Time limit for everything that a test waits for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,4 +1,4 @@
-//! Slugs that come in: whole and right, or not at all.
+//! Uploads of slugs: a slug is stored whole and verified, or not at all.
 
 use crate::support::client::call;
 use crate::support::{Server, slug};
@@ -13,7 +13,7 @@ fn works(server: &Server) -> usize {
 }
 
 #[tokio::test]
-async fn a_slug_is_taken_in_shown_and_taken_in_again() {
+async fn a_slug_can_be_uploaded_shown_and_uploaded_again() {
     let server = Server::start().await;
     let (id, bytes) = slug::with_worker();
     let hex = id.strip_prefix("sha256:").expect("a prefix");
@@ -56,7 +56,7 @@ async fn a_slug_is_taken_in_shown_and_taken_in_again() {
 }
 
 #[tokio::test]
-async fn what_is_no_slug_or_another_one_is_refused_and_leaves_nothing() {
+async fn invalid_and_mismatching_slugs_are_refused_and_leave_no_file() {
     let server = Server::start().await;
     let (id, bytes) = slug::handler("one");
     let path = format!("/v1/slugs/{id}");
@@ -91,7 +91,7 @@ async fn what_is_no_slug_or_another_one_is_refused_and_leaves_nothing() {
     assert_eq!(list["items"], json!([]));
 }
 
-/// The head of an upload of this length, and a part of its body.
+/// Sends the head of an upload of `length` bytes, and a part of its body.
 async fn begin(server: &Server, length: u64, part: &[u8]) -> tokio::net::TcpStream {
     let mut stream = tokio::net::TcpStream::connect(server.address)
         .await
@@ -116,7 +116,7 @@ async fn a_slug_that_is_too_large_is_refused_before_it_is_read() {
 }
 
 #[tokio::test]
-async fn an_upload_that_breaks_off_leaves_nothing() {
+async fn an_aborted_upload_leaves_no_file() {
     let server = Server::start().await;
     let (_, bytes) = slug::handler("one");
     let stream = begin(&server, bytes.len() as u64, &bytes[..bytes.len() / 2]).await;
@@ -136,11 +136,11 @@ async fn an_upload_that_breaks_off_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_store_that_cannot_be_written_says_so_and_lives_on() {
+async fn an_unwritable_store_fails_the_upload_and_recovers() {
     let server = Server::start().await;
     let (id, bytes) = slug::handler("one");
     let path = format!("/v1/slugs/{id}");
-    // No folder to work in: as good as a full disk, and it works for root as well.
+    // A missing work folder stands for a full disk; unlike file modes, this also stops root.
     let works = Path::new(&server.store).join("work");
     std::fs::remove_dir(&works).expect("an empty folder");
     let answer = server.put(&server.admin, &path, bytes.clone()).await;

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_colon_does_for_a_space() {
+    fn a_colon_separates_words_like_a_space() {
         for (theirs, ours) in [
             ("dyno slug:inspect a.slug", "dyno slug inspect a.slug"),
             ("dyno ps:scale web=4", "dyno ps scale web=4"),
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn other_words_are_translated() {
+    fn commands_of_other_platforms_are_translated() {
         for (theirs, ours) in [
             ("dyno scale web=2 -a shop", "dyno ps scale web=2 -a shop"),
             ("dyno releases:rollback v3", "dyno rollback v3"),

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_after_the_first_word_are_ours_until_two_dashes() {
+    fn flags_of_dyno_are_recognized_after_the_program_until_two_dashes() {
         for (typed, read) in [
             ("dyno run bash -a shop", "dyno run -a shop -- bash"),
             (

@@ -12,7 +12,7 @@ fn parse(text: &str) -> Result<CliCommand, clap::Error> {
 }
 
 #[test]
-fn the_command_line_is_sound() {
+fn the_command_line_definition_is_valid() {
     Args::command().debug_assert();
 }
 
@@ -30,7 +30,7 @@ fn every_group_with_commands_takes_a_colon() {
 }
 
 #[test]
-fn the_app_and_the_server_may_stand_anywhere() {
+fn app_and_server_flags_may_stand_anywhere() {
     for text in [
         "dyno ps -a shop --server http://x scale web=2",
         "dyno ps scale web=2 -a shop --server http://x",
@@ -46,7 +46,7 @@ fn the_app_and_the_server_may_stand_anywhere() {
 }
 
 #[test]
-fn a_flag_of_ours_may_follow_what_is_to_run() {
+fn a_flag_of_dyno_may_follow_the_program() {
     let Ok(CliCommand::Run(run)) = parse("dyno run bash -a hello") else {
         panic!("it is sound");
     };
@@ -59,7 +59,7 @@ fn a_flag_of_ours_may_follow_what_is_to_run() {
 }
 
 #[test]
-fn what_is_to_run_is_taken_as_it_is() {
+fn the_program_and_its_arguments_are_passed_unchanged() {
     let Ok(CliCommand::Run(run)) = parse("dyno run -a shop -- task -a -- --x") else {
         panic!("it is sound");
     };
@@ -82,7 +82,7 @@ fn what_is_to_run_is_taken_as_it_is() {
 }
 
 #[test]
-fn scaling_is_said_outright_or_by_difference() {
+fn scaling_takes_a_number_or_a_difference() {
     let scale = |text: &str| text.parse::<ScaleChange>().expect(text);
     assert_eq!(scale("web=4").amount, ScaleAmount::Exactly(4));
     assert_eq!(scale("web+1").amount, ScaleAmount::More(1));
@@ -107,14 +107,14 @@ fn scaling_is_said_outright_or_by_difference() {
 }
 
 #[test]
-fn differences_stop_at_nothing() {
+fn a_scaling_difference_stops_at_zero() {
     assert_eq!(ScaleAmount::Fewer(3).apply_to(2), 0);
     assert_eq!(ScaleAmount::More(3).apply_to(2), 5);
     assert_eq!(ScaleAmount::Exactly(3).apply_to(2), 3);
 }
 
 #[test]
-fn a_value_may_have_any_sign_in_it_and_is_not_shown() {
+fn a_config_value_may_have_any_character_and_is_not_printed() {
     let var: EnvAssignment = "URL=postgres://a:b@c/d?e=f".parse().expect("sound");
     assert_eq!(var.value, "postgres://a:b@c/d?e=f");
     assert_eq!(format!("{var:?}"), "URL=…");
@@ -124,7 +124,7 @@ fn a_value_may_have_any_sign_in_it_and_is_not_shown() {
 }
 
 #[test]
-fn settings_are_known_by_name() {
+fn app_settings_are_parsed_by_name() {
     assert_eq!(
         "timeout=30s".parse(),
         Ok(AppSetting::Timeout(Some("30s".into())))
@@ -143,7 +143,7 @@ fn settings_are_known_by_name() {
 }
 
 #[test]
-fn what_is_required_is_missed() {
+fn missing_and_invalid_arguments_are_errors() {
     for text in [
         "dyno login",
         "dyno apps set",
@@ -168,7 +168,7 @@ fn what_is_required_is_missed() {
 }
 
 #[test]
-fn a_server_has_its_settings() {
+fn server_flags_become_settings() {
     let text = "dyno serve --listen 0.0.0.0:80 --api 127.0.0.1:0 --domain example.com --idle-after off \
                 --cycle 24h --price 0.1 --free-dynos 0 --keep-releases 5 --grace 5s";
     let Ok(CliCommand::Serve(serve)) = parse(text) else {

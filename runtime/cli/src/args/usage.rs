@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_usage_as_json_has_its_id_and_the_tip() {
+    fn usage_errors_as_json_have_an_id_and_a_tip() {
         let words = ["dyno", "confg", "--json"].map(OsString::from);
         let error = super::super::parse(words.into_iter()).expect_err("no such command");
         let described = describe_wrong_usage(&error);
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn near_words_are_suggested() {
+    fn similar_commands_are_suggested() {
         for (typed, meant) in [
             ("dyno confg", "'config'"),
             ("dyno lgos", "'logs'"),
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn others_are_not() {
+    fn unrelated_commands_are_not_suggested() {
         for typed in [
             "dyno pg",
             "dyno foo",

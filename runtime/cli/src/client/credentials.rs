@@ -1,6 +1,6 @@
-//! `credentials.toml`: the token of each server, and which one was logged in to last.
+//! `credentials.toml`: the token of each server, and the default server.
 //!
-//! Owns the file: private to its user, replaced whole. Must not know what a token is good for.
+//! Owns the file, which is private to its user and replaced atomically. Must not know the permissions of tokens.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,16 +16,16 @@ use crate::dirs;
 use crate::terminal;
 
 const FILE: &str = "credentials.toml";
-/// Read and write for the user, nothing for others.
+/// Mode of the file's folder: access for the user only.
 const FOLDER_MODE: u32 = 0o700;
-/// Bits of a file's mode that let others in.
+/// Mode bits that give access to the group and to others.
 const OTHERS: u32 = 0o077;
 
-/// The content of the credentials file; empty if there is no file.
+/// The content of the file. A missing file counts as empty.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Credentials {
-    /// The server of the last login.
+    /// The default server for commands: that of the last login.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) last: Option<ServerUrl>,
     #[serde(default)]
@@ -44,7 +44,7 @@ impl fmt::Debug for Login {
     }
 }
 
-/// Keeps a token for a server, which becomes the last login. `server` is the API's URL.
+/// Stores a token for a server, which becomes the default server. `server` is the URL of the API.
 pub(crate) fn log_in(server: &ServerUrl, token: &str) -> Result<PathBuf> {
     let file = file()?;
     let mut credentials = Credentials::load(&file)?;
@@ -53,18 +53,18 @@ pub(crate) fn log_in(server: &ServerUrl, token: &str) -> Result<PathBuf> {
     Ok(file)
 }
 
-/// The changes from keeping a login without a request of the user.
+/// The result of an automatic login.
 pub(crate) struct KeptLogin {
-    /// The file that holds it.
+    /// The credentials file.
     pub(crate) file: PathBuf,
-    /// The server that commands go to, if it is another one.
+    /// The default server for commands, if it differs from the server of the login.
     pub(crate) default: Option<ServerUrl>,
-    /// Whether there was another token for this URL, which is gone.
+    /// Whether a different token for the same URL was replaced.
     pub(crate) replaced: bool,
 }
 
-/// Keeps a token for a server that nobody asked to log in to: it becomes the server that commands go to only if there
-/// is none yet.
+/// Stores a token without a user's request, as the first start of a server does. The server becomes the default server
+/// only if there is none yet.
 pub(crate) fn keep(server: &ServerUrl, token: &str) -> Result<KeptLogin> {
     let file = file()?;
     let mut credentials = Credentials::load(&file)?;
@@ -78,7 +78,7 @@ pub(crate) fn keep(server: &ServerUrl, token: &str) -> Result<KeptLogin> {
     })
 }
 
-/// Forgets a server's token. Tells whether there was one.
+/// Removes the token of a server. Returns whether there was one.
 pub(crate) fn log_out(server: &ServerUrl) -> Result<bool> {
     let file = file()?;
     let mut credentials = Credentials::load(&file)?;
@@ -89,7 +89,7 @@ pub(crate) fn log_out(server: &ServerUrl) -> Result<bool> {
     Ok(was)
 }
 
-/// Reads this user's credentials file.
+/// Reads the credentials of this user.
 pub(crate) fn load() -> Result<Credentials> {
     Credentials::load(&file()?)
 }
@@ -99,7 +99,7 @@ fn file() -> Result<PathBuf> {
 }
 
 impl Credentials {
-    /// The token for a server.
+    /// The token of a server.
     pub(crate) fn token(&self, server: &ServerUrl) -> Option<&str> {
         self.servers.get(server).map(|login| login.token.as_str())
     }
@@ -109,7 +109,7 @@ impl Credentials {
         self.servers.insert(server, Login { token });
     }
 
-    /// Tells whether the server had another token.
+    /// Stores a token, as the function of the same name does. Returns whether a different token was replaced.
     fn keep(&mut self, server: ServerUrl, token: String) -> bool {
         self.last.get_or_insert_with(|| server.clone());
         let login = Login { token };
@@ -133,7 +133,7 @@ impl Credentials {
             }
         };
         warn_if_open(file);
-        // The reason would quote the line, and with it a token.
+        // The parser's error would quote the line, and with it a token.
         toml::from_str(&text).map_err(|_| {
             anyhow::anyhow!(
                 "{} is damaged: remove it, and log in again with `dyno login URL`",
@@ -142,13 +142,13 @@ impl Credentials {
         })
     }
 
-    /// Replaces the file whole: whoever reads it meanwhile sees the old one or the new one.
+    /// Replaces the file atomically: a concurrent reader gets either the old or the new content.
     fn save(&self, file: &Path) -> Result<()> {
         let write = || -> Result<()> {
             let folder = file.parent().context("the file has no folder")?;
             let mut maker = std::fs::DirBuilder::new();
             maker.recursive(true).mode(FOLDER_MODE).create(folder)?;
-            // Such a file is its user's alone from the start.
+            // Temporary files are created with access for the user only.
             let mut new = tempfile::NamedTempFile::new_in(folder)?;
             new.write_all(toml::to_string(self)?.as_bytes())?;
             new.as_file().sync_all()?;
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_saved_is_loaded_and_private() {
+    fn saved_credentials_are_private_and_can_be_loaded() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("deep/dyno").join(FILE);
         assert_eq!(
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_login_is_forgotten_with_its_server_only() {
+    fn the_default_server_is_forgotten_only_with_its_own_login() {
         let mut credentials = Credentials::default();
         credentials.insert(url("http://a.example"), "1".into());
         credentials.insert(url("http://b.example"), "2".into());
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_server_does_not_become_the_default_by_itself() {
+    fn a_second_server_does_not_become_the_default_automatically() {
         let mut credentials = Credentials::default();
         let (first, second) = (url("http://127.0.0.1:8081"), url("http://127.0.0.1:9081"));
         assert!(!credentials.keep(first.clone(), "1".into()));

@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn repeated_texts_are_left_out_of_the_causes() {
+    fn repeated_texts_are_omitted_from_the_causes() {
         let error = anyhow!("the disk is full")
             .context("cannot write x")
             .context("cannot write x");

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_success_has_its_json_and_its_release() {
+    fn a_success_has_the_json_and_the_release() {
         let response = parse(200, r#"{"A":"1"}"#).expect("a success");
         assert_eq!(
             (response.json()["A"].as_str(), response.release()),
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_reported_in_the_servers_words() {
+    fn a_refusal_is_reported_with_the_message_of_the_server() {
         let text = r#"{"id":"not_found","message":"there is no app \"shop\u001b[31m\"","more":1}"#;
         let error = parse(404, text).expect_err("refused");
         assert!(is_not_found(&error));

@@ -216,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_app_is_named_by_dyno_toml_or_by_its_folder() {
+    fn the_app_name_is_from_dyno_toml_or_the_folder() {
         let root = tempfile::tempdir().expect("a folder");
         let folder = root.path().join("My_Shop.v2");
         std::fs::create_dir(&folder).expect("made");

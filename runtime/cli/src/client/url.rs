@@ -7,7 +7,7 @@ use std::str::FromStr;
 use http::Uri;
 use serde::{Deserialize, Serialize};
 
-/// `http://127.0.0.1:8081`: scheme, host and port, so that a server has one name only.
+/// Scheme, host and port, such as `http://127.0.0.1:8081`. Normalized, so that each server has only one URL.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct ServerUrl {
@@ -16,7 +16,7 @@ pub(crate) struct ServerUrl {
     secure: bool,
 }
 
-/// Text that names no server.
+/// A text that is not the URL of a server.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ServerUrlError(String);
 
@@ -33,18 +33,18 @@ impl fmt::Display for ServerUrlError {
 impl std::error::Error for ServerUrlError {}
 
 impl ServerUrl {
-    /// Whether the server is on this machine.
+    /// Whether the host is a loopback address of this machine.
     pub(crate) fn is_loopback(&self) -> bool {
         self.loopback
     }
 
-    /// Whether others on the way can read what is said.
+    /// Whether others on the network can read the traffic: plain HTTP to another machine.
     pub(crate) fn is_open(&self) -> bool {
         !self.secure && !self.loopback
     }
 }
 
-/// Without a scheme, `http` is meant on this machine, and `https` elsewhere.
+/// Parses a URL. The default scheme is `http` for loopback hosts, and `https` for others.
 impl FromStr for ServerUrl {
     type Err = ServerUrlError;
 
@@ -53,7 +53,7 @@ impl FromStr for ServerUrl {
             Some((scheme, rest)) => (Some(scheme.to_ascii_lowercase()), rest),
             None => (None, text),
         };
-        // The text before an `@` may be a password, so the error leaves it out.
+        // Text before an `@` may be a password and is not printed.
         let wrong = || ServerUrlError(text.rsplit('@').next().unwrap_or_default().to_owned());
         let uri: Uri = format!("http://{rest}").parse().map_err(|_| wrong())?;
         let authority = uri.authority().ok_or_else(wrong)?;

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_the_same_however_many_lines_came_before() {
+    fn times_do_not_depend_on_earlier_lines() {
         let at =
             [0, 7, 999_999, 1_000_000, 1_000_010, 61_000_000, 2].map(|t| SECONDS * 1_000_000 + t);
         let alone: String = at.iter().map(|at| rendered(&[*at])).collect();

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_line_up_and_nothing_trails() {
+    fn columns_are_aligned_without_trailing_spaces() {
         let rows = [
             ["web.1".into(), "up".into()],
             ["worker.10".into(), "".into()],
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn details_line_up_below_their_title() {
+    fn details_are_aligned_below_their_title() {
         let rows = [
             ("url", "http://x/".into()),
             ("nothing", String::new()),

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_short() {
+    fn sizes_are_printed_in_short_form() {
         let sizes = [0, 999, 1_000, 135_433, 1_400_000, 2_000_000_000];
         let texts = sizes.map(format_size);
         assert_eq!(
@@ -103,13 +103,13 @@ mod tests {
     }
 
     #[test]
-    fn times_are_short() {
+    fn durations_are_printed_in_short_form() {
         let texts = [0, 59, 60, 3_599, 3_600, 86_399, 86_400].map(format_span);
         assert_eq!(texts, ["0s", "59s", "1m", "59m", "1h", "23h", "1d"]);
     }
 
     #[test]
-    fn moments_are_read_with_either_sign_of_utc() {
+    fn timestamps_are_parsed_with_both_notations_of_utc() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_000_130);
         for text in ["2026-11-18T11:06:40.123456+00:00", "2026-11-18T11:06:40Z"] {
             assert_eq!(format_age(text, now), "2m ago", "{text}");
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn text_from_elsewhere_cannot_paint() {
+    fn foreign_text_is_escaped() {
         assert_eq!(clean("a\u{1b}[31mb\r\u{7}c\nd"), "a [31mb  c\nd");
     }
 }

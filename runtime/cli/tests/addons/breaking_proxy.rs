@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// Whom to kill, before which piece of data is passed on.
+/// The process to kill, and the number of chunks until then.
 #[derive(Default)]
 struct Fuse {
     pid: Option<u32>,
@@ -14,7 +14,7 @@ struct Fuse {
 }
 
 impl Fuse {
-    /// Counts one piece. At the last one the process is killed, before anything more reaches it.
+    /// Counts one chunk. At the last one, kills the process before any further data reaches it.
     fn burn(&mut self) {
         let Some(pid) = self.pid else { return };
         if self.pieces_left > 0 {
@@ -29,14 +29,14 @@ impl Fuse {
     }
 }
 
-/// Listens on a port of its own, and passes everything on.
+/// Listens on a port and forwards all data in both directions.
 pub(crate) struct Proxy {
     port: u16,
     fuse: Arc<Mutex<Fuse>>,
 }
 
 impl Proxy {
-    /// To a port of this machine. Its threads end with the test.
+    /// Starts a proxy to a port of this machine. Its threads end with the test process.
     pub(crate) fn to(port: u16) -> Proxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let proxy = Proxy {
@@ -60,7 +60,7 @@ impl Proxy {
         self.port
     }
 
-    /// Has a process killed once so many more pieces have passed; the next one still reaches the server.
+    /// Kills a process after a number of further chunks; the last chunk still reaches the server.
     pub(crate) fn kill_after(&self, pieces: usize, pid: u32) {
         *self.fuse.lock().unwrap() = Fuse {
             pid: Some(pid),
@@ -68,7 +68,7 @@ impl Proxy {
         };
     }
 
-    /// Nobody is killed any more. Whether somebody was.
+    /// Disarms the proxy. Returns whether the process was killed.
     pub(crate) fn disarm(&self) -> bool {
         self.fuse.lock().unwrap().pid.take().is_none()
     }

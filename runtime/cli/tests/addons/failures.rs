@@ -11,7 +11,7 @@ use crate::offering::{Offer, addons, destroy, new_app, var, vars};
 
 const NOTHING: [Value; 0] = [];
 
-/// Asks for an add-on in vain; returns what is said.
+/// Requests an add-on, which must fail. Returns the error output.
 #[track_caller]
 fn refused(server: &Server<'_>, words: &[&str]) -> String {
     let words = [&["addons", "create"], words, &["-a", "shop"]].concat();
@@ -22,7 +22,7 @@ fn refused(server: &Server<'_>, words: &[&str]) -> String {
     said
 }
 
-/// A name that somebody else has on the service's server is left alone.
+/// A database or user of another owner with the same name on the service is not touched.
 #[track_caller]
 fn assert_names_of_others_are_refused(server: &Server<'_>, postgres: &Postgres, redis: &Redis) {
     for theirs in ["create role dyno_mine", "create database dyno_yours"] {
@@ -51,7 +51,7 @@ fn assert_names_of_others_are_refused(server: &Server<'_>, postgres: &Postgres, 
     );
 }
 
-/// Logins that are wrong, or may not make anything, are named without the password.
+/// The error for a wrong or unprivileged login does not contain the password.
 #[track_caller]
 fn assert_wrong_and_weak_logins_are_refused(rig: &ServerRig, postgres: &Postgres, redis: &Redis) {
     postgres
@@ -103,7 +103,7 @@ fn assert_wrong_and_weak_logins_are_refused(rig: &ServerRig, postgres: &Postgres
 }
 
 #[test]
-fn a_server_that_is_down_or_refuses_is_named_and_nothing_is_made() {
+fn a_failing_service_is_named_and_no_add_on_is_created() {
     let (mut postgres, mut redis) = (Postgres::start(), Redis::start());
     let rig = ServerRig::new();
     let offer = Offer::default()
@@ -117,7 +117,7 @@ fn a_server_that_is_down_or_refuses_is_named_and_nothing_is_made() {
         "{said}"
     );
 
-    // Down.
+    // The service is down.
     postgres.stop();
     redis.stop();
     for (service, port) in [("postgresql", postgres.port()), ("redis", redis.port())] {
@@ -134,7 +134,7 @@ fn a_server_that_is_down_or_refuses_is_named_and_nothing_is_made() {
 }
 
 #[test]
-fn what_cannot_be_destroyed_now_goes_when_it_can() {
+fn a_failed_destruction_is_completed_when_the_service_is_back() {
     let mut postgres = Postgres::start();
     let rig = ServerRig::new();
     let offer = Offer::default().with("POSTGRESQL", postgres.url());
@@ -150,7 +150,7 @@ fn what_cannot_be_destroyed_now_goes_when_it_can() {
     assert_eq!(said.code, Some(0));
     assert_eq!(vars(&server, "shop"), json!({}));
     assert_eq!(addons(&server, "shop")[0]["state"], "destroying");
-    // Its name is free for the app all the same, once its server is there.
+    // The name can be used again when the service is back.
     server.kill();
     let server = offer.start(&rig);
     assert_eq!(addons(&server, "shop")[0]["state"], "destroying");
@@ -163,7 +163,7 @@ fn what_cannot_be_destroyed_now_goes_when_it_can() {
 }
 
 #[test]
-fn a_request_that_is_sent_twice_makes_one() {
+fn a_repeated_request_creates_one_add_on() {
     let memcached = Memcached::start();
     let rig = ServerRig::new();
     let server = Offer::default()
@@ -195,9 +195,9 @@ fn a_request_that_is_sent_twice_makes_one() {
     assert!(server.stop().success());
 }
 
-/// The operator's URLs in a file: they are told nowhere, and a line that is wrong is not quoted.
+/// Service URLs from a file are never printed, and an invalid line is not quoted.
 #[test]
-fn the_operators_urls_are_told_nowhere() {
+fn service_urls_of_the_operator_are_never_shown() {
     let (postgres, redis) = (Postgres::start(), Redis::start());
     let rig = ServerRig::new();
     let file = rig.path("dyno.conf");

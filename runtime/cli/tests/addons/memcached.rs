@@ -6,7 +6,7 @@ use testkit::servers::Memcached;
 use crate::offering::{Offer, addons, destroy, new_app, vars};
 
 #[test]
-fn an_app_is_told_where_the_caches_are() {
+fn config_vars_have_the_addresses_of_the_caches() {
     let (one, two) = (Memcached::start(), Memcached::start());
     let both = format!("{},{}", one.address(), two.address());
     let rig = ServerRig::new();

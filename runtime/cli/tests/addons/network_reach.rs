@@ -5,14 +5,14 @@ use testkit::{Server, ServerRig};
 
 use crate::offering::{Offer, destroy, new_app};
 
-/// What became of a dial from within a dyno.
+/// The result of a connection attempt of a dyno.
 fn dialled(server: &Server<'_>, port: u16) -> String {
     let said = server.app_page("shop", &format!("/?tcp=127.0.0.1:{port}"));
     said.split(':').next().unwrap().to_owned()
 }
 
 #[test]
-fn a_guest_reaches_exactly_what_is_attached() {
+fn a_guest_reaches_exactly_its_attached_add_ons() {
     let (cache, redis) = (Memcached::start(), Redis::start());
     let rig = ServerRig::new();
     let server = Offer::default()
@@ -20,7 +20,7 @@ fn a_guest_reaches_exactly_what_is_attached() {
         .with("REDIS", redis.url())
         .start(&rig);
     server.create_app("shop", &rig.build_slug("connect_to", "one"));
-    // What another app has is not this one's.
+    // Add-ons of another app are out of reach.
     new_app(&server, "other");
     server
         .run(&["addons", "create", "redis", "-a", "other"])

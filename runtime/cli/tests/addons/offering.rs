@@ -1,6 +1,6 @@
 //! A platform that offers the database servers of a test, and requests about its add-ons.
 //!
-//! Must not know what a test shows.
+//! Must not know the tests.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use testkit::http::json_items;
 use testkit::{CommandOutput, Server, ServerRig, wait_until};
 
-/// The settings of services, as variables of a server's environment.
+/// Settings of services, as environment variables of a server.
 #[derive(Default)]
 pub(crate) struct Offer(Vec<(&'static str, String)>);
 
@@ -18,7 +18,7 @@ impl Offer {
         self
     }
 
-    /// The command of a server that offers this.
+    /// The command that starts a server with these services.
     pub(crate) fn command(&self, rig: &ServerRig) -> Command {
         let mut command = rig.serve_command(&rig.data_folder(), &[]);
         let variables = self.0.iter();
@@ -37,7 +37,7 @@ pub(crate) fn addons(server: &Server<'_>, app: &str) -> Vec<Value> {
     json_items(&server.get_json(&format!("/v1/apps/{app}/addons"))).to_owned()
 }
 
-/// Makes an app without a release.
+/// Creates an app without a release.
 #[track_caller]
 pub(crate) fn new_app(server: &Server<'_>, app: &str) {
     let body = json!({ "name": app });
@@ -61,12 +61,12 @@ pub(crate) fn var(server: &Server<'_>, app: &str, name: &str) -> String {
         .to_owned()
 }
 
-/// Has an app's add-on destroyed, by what it is attached as.
+/// Destroys an add-on of an app, named by its attachment.
 pub(crate) fn destroy(server: &Server<'_>, app: &str, attached: &str) -> CommandOutput {
     server.run(&["addons", "destroy", attached, "-a", app, "--confirm", app])
 }
 
-/// Waits until nothing is being made or destroyed.
+/// Waits until no add-on is being created or destroyed.
 #[track_caller]
 pub(crate) fn wait_until_settled(server: &Server<'_>, app: &str) {
     wait_until("every add-on is there or gone", || {

@@ -15,7 +15,7 @@ fn left(postgres: &Postgres) -> String {
 }
 
 #[test]
-fn a_database_is_made_used_and_its_apps_own() {
+fn a_database_is_created_used_and_private_to_its_app() {
     let postgres = Postgres::start();
     let rig = ServerRig::new();
     let server = Offer::default()
@@ -40,11 +40,11 @@ fn a_database_is_made_used_and_its_apps_own() {
     assert_eq!(Postgres::run_sql_as(&url, used), Ok("7".into()));
     let place = format!("@127.0.0.1:{}/", postgres.port());
     assert!(url.contains(&place), "{url}");
-    // The server was never told the password, only what SCRAM makes of it.
+    // The database server gets only the SCRAM verifier, never the password.
     let password = url.split([':', '@']).nth(2).unwrap();
     assert!(!postgres.log().contains(password));
 
-    // Of another app: neither can see what the other has.
+    // Two apps cannot see each other's data.
     new_app(&server, "other");
     server
         .run(&["addons", "create", "postgresql", "-a", "other"])
@@ -70,7 +70,7 @@ fn a_database_is_made_used_and_its_apps_own() {
     assert!(server.stop().success());
 }
 
-/// The app `other` has the database of `shop` under a name of its own, and gives it back.
+/// Attaches the database of `shop` to the app `other` under another name, and detaches it again.
 #[track_caller]
 fn share_under_another_name_and_take_back(server: &Server<'_>, url: &str) {
     let name = json_text(&addons(server, "shop")[0], "name").to_owned();
@@ -100,7 +100,7 @@ fn share_under_another_name_and_take_back(server: &Server<'_>, url: &str) {
     );
 }
 
-/// The database is destroyed although a session in it goes on.
+/// Destroys the database while a session is open in it.
 #[track_caller]
 fn destroy_beside_an_open_session(server: &Server<'_>, postgres: &Postgres, url: &str) {
     let slow = url.to_owned();
@@ -156,7 +156,7 @@ fn a_database_is_shared_and_destroyed() {
         "the other app has a role and a database"
     );
 
-    // An app goes with its add-ons.
+    // Destroying an app destroys its add-ons.
     server
         .run(&["apps", "destroy", "-a", "other", "--confirm", "other"])
         .success();
@@ -166,7 +166,7 @@ fn a_database_is_shared_and_destroyed() {
     assert!(server.stop().success());
 }
 
-/// Neither a change of config vars nor another add-on takes the variable of the add-on `first`.
+/// Neither a config change nor another add-on replaces the config var of the add-on `first`.
 #[track_caller]
 fn assert_variables_belong_to_the_addon(server: &Server<'_>, first: &str) {
     for change in [
@@ -196,8 +196,8 @@ fn assert_variables_belong_to_the_addon(server: &Server<'_>, first: &str) {
     assert_eq!(addons(server, "shop").len(), 1);
 }
 
-/// A rollback has the attachments of the present: not those that have gone, but those that came. Gives the URL of the
-/// new one.
+/// A rollback keeps the current attachments: without detached ones, and with new ones. Returns the URL of the new
+/// one.
 #[track_caller]
 fn roll_back_to_before_the_attachments(rig: &ServerRig, server: &Server<'_>) -> String {
     let words = [
@@ -234,13 +234,13 @@ fn roll_back_to_before_the_attachments(rig: &ServerRig, server: &Server<'_>) -> 
 }
 
 #[test]
-fn what_is_attached_is_kept_by_whatever_makes_a_release() {
+fn attachments_survive_config_changes_deploys_and_rollbacks() {
     let postgres = Postgres::start();
     let rig = ServerRig::new();
     let server = Offer::default()
         .with("POSTGRESQL", postgres.url())
         .start(&rig);
-    // Before there is a release, it waits for the first one.
+    // Without a release, the attachment waits for the first release.
     new_app(&server, "shop");
     let words = [
         "addons",
@@ -263,7 +263,7 @@ fn what_is_attached_is_kept_by_whatever_makes_a_release() {
     assert_variables_belong_to_the_addon(&server, &first);
     let newer = roll_back_to_before_the_attachments(&rig, &server);
 
-    // All of it is in the ledger.
+    // All attachments are in the ledger.
     server.kill();
     let server = Offer::default()
         .with("POSTGRESQL", postgres.url())
@@ -275,7 +275,7 @@ fn what_is_attached_is_kept_by_whatever_makes_a_release() {
 }
 
 #[test]
-fn an_operator_who_is_no_superuser_may_offer_it_too() {
+fn an_operator_without_superuser_rights_can_offer_postgresql() {
     let postgres = Postgres::start();
     let role = "create role operator login createdb createrole password 'operators-own-secret'";
     postgres.run_sql(role).unwrap();
@@ -297,9 +297,9 @@ fn an_operator_who_is_no_superuser_may_offer_it_too() {
     assert!(server.stop().success());
 }
 
-/// Where the operator's own databases are open to everybody, as they are by default.
+/// The operator's other databases allow connections of every user, which is the default of PostgreSQL.
 #[test]
-fn what_an_app_leaves_elsewhere_or_plants_there_ends_with_it() {
+fn objects_in_other_databases_are_removed_with_the_add_on() {
     let postgres = Postgres::start();
     let rig = ServerRig::new();
     let server = Offer::default()
@@ -311,7 +311,7 @@ fn what_an_app_leaves_elsewhere_or_plants_there_ends_with_it() {
     let url = var(&server, "shop", "DATABASE_URL");
     let elsewhere = |database: &str| format!("{}/{database}", url.rsplit_once('/').unwrap().0);
     Postgres::run_sql_as(&elsewhere("template1"), "select lo_create(0)").unwrap();
-    // As it was everywhere up to PostgreSQL 14.
+    // The default up to PostgreSQL 14.
     let admins = postgres.url().rsplit('/').next().unwrap().to_owned();
     postgres
         .run_sql("grant create on schema public to public")

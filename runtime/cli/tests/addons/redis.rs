@@ -6,7 +6,7 @@ use testkit::{ServerRig, wait_until};
 
 use crate::offering::{Offer, addons, destroy, new_app, var};
 
-/// What an app's own user must not do, since it concerns others or the server.
+/// Commands that the user of an app must not run, because they affect other users or the server.
 const FORBIDDEN: [&[&str]; 21] = [
     &["GET", "others"],
     &["SET", "others", "1"],
@@ -32,7 +32,7 @@ const FORBIDDEN: [&[&str]; 21] = [
 ];
 
 #[test]
-fn a_user_has_its_prefix_and_no_more() {
+fn a_user_can_use_only_keys_with_its_prefix() {
     let mut redis = Redis::start();
     redis.run_command(&["SET", "others", "secret"]).unwrap();
     let rig = ServerRig::new();
@@ -72,12 +72,12 @@ fn a_user_has_its_prefix_and_no_more() {
     let other = var(&server, "other", "REDIS_URL");
     assert!(Redis::run_command_as(&other, &["GET", &key]).is_err());
 
-    // The server's restart takes nothing away.
+    // A restart of the server keeps the users.
     redis.stop();
     redis.restart();
     assert_eq!(Redis::run_command_as(&url, &["GET", &key]), Ok("7".into()));
 
-    // Very many keys, one of them of somebody whose prefix begins alike.
+    // Many keys, one of them of another user whose prefix starts with the same letters.
     let fill = format!("for i=1,30000 do redis.call('SET', '{prefix}'..i, i) end");
     redis.run_command(&["EVAL", &fill, "0"]).unwrap();
     let alike = prefix.replace(':', "x:k");
@@ -92,7 +92,7 @@ fn a_user_has_its_prefix_and_no_more() {
 }
 
 #[test]
-fn users_that_a_server_forgets_are_made_again() {
+fn users_forgotten_by_the_server_are_created_again() {
     let mut redis = Redis::start_without_user_file();
     let rig = ServerRig::new();
     let server = Offer::default().with("REDIS", redis.url()).start(&rig);
@@ -111,7 +111,7 @@ fn users_that_a_server_forgets_are_made_again() {
     wait_until("the user is back", || {
         Redis::run_command_as(&url, &["GET", &key]) == Ok("7".into())
     });
-    // Forgotten and destroyed at once: its keys go all the same.
+    // The user is missing while the add-on is destroyed: the keys are removed all the same.
     redis.stop();
     redis.restart();
     destroy(&server, "shop", "REDIS").success();
@@ -120,10 +120,10 @@ fn users_that_a_server_forgets_are_made_again() {
 }
 
 #[test]
-fn without_users_each_has_a_database_number() {
+fn without_users_each_add_on_has_a_database_number() {
     let redis = Redis::start_without_users();
     let rig = ServerRig::new();
-    // Somebody uses the first one.
+    // Database number 1 is in use.
     let second = format!("{}/1", redis.url());
     Redis::run_command_as(&second, &["SET", "theirs", "1"]).unwrap();
     let server = Offer::default().with("REDIS", redis.url()).start(&rig);

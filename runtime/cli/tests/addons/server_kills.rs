@@ -12,9 +12,9 @@ use testkit::{Server, ServerRig, wait_until};
 use crate::breaking_proxy::Proxy;
 use crate::offering::{Offer, addons, new_app, var, vars, wait_until_settled};
 
-/// Pieces of data between two places where a server is killed, unless `DYNO_TEST_STRIDE` says how many.
+/// Number of chunks between two kill points, unless `DYNO_TEST_STRIDE` sets another.
 const STRIDE: usize = 4;
-/// Fewer places than this are not a conversation.
+/// Minimum number of kill points: fewer mean that the proxy saw no traffic.
 const PLACES_MIN: usize = 3;
 
 fn stride() -> usize {
@@ -27,9 +27,9 @@ struct Behind<'a> {
     service: &'static str,
     proxy: &'a Proxy,
     offer: Offer,
-    /// What there is of add-ons on the service's server.
+    /// The add-ons' databases or users on the service.
     left: &'a dyn Fn() -> String,
-    /// Whether a URL lets its app in.
+    /// Whether an app can log in with a URL.
     works: &'a dyn Fn(&str) -> bool,
 }
 
@@ -60,7 +60,7 @@ impl Behind<'_> {
         assert_eq!((self.left)(), "", "something is left");
     }
 
-    /// Kills a server at place after place while it makes an add-on.
+    /// Kills the platform at each kill point while it creates an add-on.
     fn killed_while_creating(&self) {
         let rig = ServerRig::new();
         let server = self.offer.start(&rig);
@@ -93,7 +93,7 @@ impl Behind<'_> {
         }
     }
 
-    /// Kills a server at place after place while it destroys an add-on.
+    /// Kills the platform at each kill point while it destroys an add-on.
     fn killed_while_destroying(&self) {
         let rig = ServerRig::new();
         let server = self.offer.start(&rig);
@@ -184,9 +184,9 @@ fn with_redis(test: impl FnOnce(&Behind<'_>)) {
     });
 }
 
-/// A statement that the server sent before it was killed, and that still waits, does not come late.
+/// A statement of a killed platform that still waits for a lock must not run later.
 #[test]
-fn a_statement_that_waits_is_ended_by_the_next_server() {
+fn a_waiting_statement_of_a_killed_server_is_cancelled_by_the_next() {
     let postgres = Postgres::start();
     let rig = ServerRig::new();
     let offer = Offer::default().with("POSTGRESQL", postgres.url());
@@ -238,21 +238,21 @@ fn a_statement_that_waits_is_ended_by_the_next_server() {
 }
 
 #[test]
-fn a_database_is_completed_wherever_the_server_was_killed() {
+fn a_database_is_created_in_spite_of_a_kill_at_any_point() {
     with_postgresql(|behind| behind.killed_while_creating());
 }
 
 #[test]
-fn a_database_is_removed_wherever_the_server_was_killed() {
+fn a_database_is_removed_in_spite_of_a_kill_at_any_point() {
     with_postgresql(|behind| behind.killed_while_destroying());
 }
 
 #[test]
-fn a_user_is_completed_wherever_the_server_was_killed() {
+fn a_user_is_created_in_spite_of_a_kill_at_any_point() {
     with_redis(|behind| behind.killed_while_creating());
 }
 
 #[test]
-fn a_user_is_removed_wherever_the_server_was_killed() {
+fn a_user_is_removed_in_spite_of_a_kill_at_any_point() {
     with_redis(|behind| behind.killed_while_destroying());
 }

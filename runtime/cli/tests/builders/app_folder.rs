@@ -10,7 +10,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use testkit::{DynoProcess, do_once, dyno_command, repository};
 
-/// The longest time that a test waits for the first compilation of a component, which may be 30 MB of an interpreter.
+/// Time limit for the first compilation of a component, which may be an interpreter of 30 MB.
 const COMPILATION: Duration = Duration::from_secs(300);
 /// Port 9, "discard": no machine listens on it today.
 const NOWHERE: &str = "http://127.0.0.1:9/";
@@ -75,7 +75,7 @@ impl App {
         }
     }
 
-    /// Runs a build, which must succeed. Gives its stderr, and the description of the slug.
+    /// Runs a build, which must succeed. Returns its stderr, and the description of the slug.
     #[track_caller]
     pub(crate) fn build(&self) -> (String, serde_json::Value) {
         let Built { told, slug } = self.try_build(|_| {});
@@ -83,7 +83,7 @@ impl App {
         (told, slug)
     }
 
-    /// Runs a build without package registries, which must succeed. Gives the same.
+    /// Runs a build without package registries, which must succeed. Returns the same as `build`.
     #[track_caller]
     pub(crate) fn build_offline(&self) -> (String, serde_json::Value) {
         let Built { told, slug } = self.try_build(offline);
@@ -91,7 +91,7 @@ impl App {
         (told, slug)
     }
 
-    /// Runs a build, which must fail, and gives its stderr.
+    /// Runs a build, which must fail, and returns its stderr.
     #[track_caller]
     pub(crate) fn refused(&self) -> String {
         let Built { told, slug } = self.try_build(|_| {});
@@ -123,7 +123,7 @@ impl App {
     }
 }
 
-/// Leaves a command without the registries of npm, PyPI and crates.io.
+/// Points a command to unreachable registries of npm, PyPI and crates.io.
 pub(crate) fn offline(command: &mut Command) {
     command
         .env("npm_config_registry", NOWHERE)

@@ -1,4 +1,4 @@
-//! Programs in C: built, and compiler messages.
+//! Programs in C: builds, and messages of the compiler.
 
 use crate::app_folder::{App, steps};
 
@@ -35,7 +35,7 @@ fn a_folder_of_sources_becomes_a_command() {
 }
 
 #[test]
-fn the_compilers_messages_come_through() {
+fn compiler_messages_are_printed() {
     let text = App::new(&[("main.c", "int main(void) { return missing(); }\n")]).refused();
     assert!(
         text.contains("main.c:1:") && text.contains("missing"),

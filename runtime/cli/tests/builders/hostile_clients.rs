@@ -1,5 +1,5 @@
-//! A hostile client of a JavaScript or Python app: other clients notice nothing. The paths that end the dyno are ends
-//! that no program can catch.
+//! A hostile client of a JavaScript or Python app does not disturb other clients. The paths that end the dyno cause
+//! errors that no program can catch.
 
 use testkit::hostile_client::{HostileTarget, assert_others_are_served};
 
@@ -8,7 +8,7 @@ use crate::app_folder::App;
 #[track_caller]
 fn stranger_stops_no(app: &[(&str, &str)]) {
     let app = App::new(app);
-    // Built here, so that no time of a test goes by meanwhile.
+    // Built before the test starts, because a build takes longer than the time limits of the test.
     app.build_and_compile();
     let local = assert_others_are_served(&HostileTarget {
         folder: app.folder(),
@@ -22,8 +22,8 @@ fn stranger_stops_no(app: &[(&str, &str)]) {
 }
 
 #[test]
-fn a_stranger_stops_no_javascript_app() {
-    // A promise that nothing can settle: the engine gives up.
+fn a_hostile_client_does_not_disturb_other_clients_of_a_javascript_app() {
+    // The engine aborts when a promise can never be settled.
     let program = "export default { fetch(request) {
   const { pathname } = new URL(request.url);
   if (pathname === '/announces') return new Response(null, { headers: { 'content-length': '1234' } });
@@ -35,8 +35,8 @@ fn a_stranger_stops_no_javascript_app() {
 }
 
 #[test]
-fn a_stranger_stops_no_python_app() {
-    // A recursion within the interpreter itself: its stack ends.
+fn a_hostile_client_does_not_disturb_other_clients_of_a_python_app() {
+    // A recursion within the interpreter overflows its stack.
     let program = "class Endless:
     def __getattr__(self, name):
         return getattr(self, name)

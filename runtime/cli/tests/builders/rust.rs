@@ -1,4 +1,4 @@
-//! Rust apps as users have them: frameworks that need an operating system, several programs, pinned toolchains.
+//! Rust apps of users: frameworks that need an operating system, several programs, pinned toolchains.
 
 use crate::app_folder::App;
 
@@ -11,7 +11,7 @@ fn package(more: &str) -> String {
 const MAIN: &str = "fn main() {}\n";
 
 #[test]
-fn axums_own_server_is_led_to_wstd_axum() {
+fn an_axum_server_is_refused_with_a_hint_to_wstd_axum() {
     let app = App::new(&[
         (
             "Cargo.toml",
@@ -36,7 +36,7 @@ fn axums_own_server_is_led_to_wstd_axum() {
 }
 
 #[test]
-fn a_program_of_this_machine_in_the_procfile_is_the_component_that_cargo_makes() {
+fn a_native_program_in_the_procfile_stands_for_its_component() {
     for line in [
         "web: target/release/shop --all\n",
         "web: ./target/debug/shop --all # now\n",
@@ -59,7 +59,7 @@ fn a_program_of_this_machine_in_the_procfile_is_the_component_that_cargo_makes()
 }
 
 #[test]
-fn of_several_programs_default_run_is_web() {
+fn default_run_is_web_among_several_programs() {
     let files = |manifest: &str| {
         App::new(&[
             ("Cargo.toml", &package("").replace("edition", manifest)),
@@ -105,7 +105,7 @@ fn a_workspace_with_one_program_needs_no_procfile() {
 }
 
 #[test]
-fn a_library_is_told_what_a_program_needs_whatever_the_procfile_holds() {
+fn a_library_is_refused_with_advice_for_any_procfile() {
     for procfile in ["web: ./shop\n", "web: cargo run *\n", "# none\n"] {
         let app = App::new(&[
             ("Cargo.toml", &package("")),
@@ -121,7 +121,7 @@ fn a_library_is_told_what_a_program_needs_whatever_the_procfile_holds() {
 }
 
 #[test]
-fn a_toolchain_that_cannot_be_had_is_named() {
+fn an_unavailable_toolchain_is_named() {
     for (pin, says) in [
         ("[toolchain]\nchannel = \"1.70.0\"\n", "is older than 1.82"),
         (
@@ -135,11 +135,11 @@ fn a_toolchain_that_cannot_be_had_is_named() {
             ("rust-toolchain.toml", pin),
         ]);
         let told = app.try_build(|command| {
-            // The toolchain that runs these tests would win over the file.
+            // This variable would override the toolchain file.
             command.env_remove("RUSTUP_TOOLCHAIN");
             command.env("RUSTUP_AUTO_INSTALL", "0");
         });
-        // Without rustup there is nothing to pin.
+        // Without rustup, toolchains cannot be pinned.
         if told.slug.is_none() {
             let error = told
                 .told

@@ -1,4 +1,4 @@
-//! Static sites over the wire: what users of a static host expect.
+//! Static sites over HTTP, as users of a static host expect them.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,7 +7,7 @@ use testkit::{DynoProcess, HttpReply, repository};
 
 use crate::app_folder::App;
 
-/// A page that is sent in many pieces.
+/// A page large enough to be sent in many chunks.
 const LARGE: usize = 3 << 20;
 
 fn site() -> (App, DynoProcess) {
@@ -35,7 +35,7 @@ fn header<'r>(reply: &'r HttpReply, name: &str) -> &'r str {
 }
 
 #[test]
-fn pages_folders_and_what_is_not_there() {
+fn pages_folders_and_missing_files_are_answered() {
     let (_app, local) = site();
     let page = local.get("/");
     assert_eq!(
@@ -87,7 +87,7 @@ fn pages_folders_and_what_is_not_there() {
 }
 
 #[test]
-fn versions_parts_and_encodings() {
+fn etags_ranges_and_encodings_are_supported() {
     let (_app, local) = site();
     let page = local.get("/");
     let (tag, date) = (header(&page, "etag"), header(&page, "last-modified"));
@@ -127,7 +127,7 @@ fn versions_parts_and_encodings() {
 }
 
 #[test]
-fn a_router_in_the_browser_has_its_fallback() {
+fn a_fallback_page_serves_routes_of_the_browser() {
     let app = App::new(&[
         ("dist/index.html", "app"),
         (
@@ -141,9 +141,9 @@ fn a_router_in_the_browser_has_its_fallback() {
     assert!(local.stop().success());
 }
 
-/// The binary carries the component; here it is made again from its source, where this Rust is the one that made it.
+/// Builds the component again from its source. Compared only if the kept component was built by the same compiler.
 #[test]
-fn the_component_is_what_its_source_gives() {
+fn the_kept_component_equals_a_build_of_its_source() {
     let source = repository().join("slugs/site");
     let made = Path::new(env!("CARGO_TARGET_TMPDIR")).join("site.wasm");
     let status = Command::new(source.join("build"))
@@ -155,7 +155,7 @@ fn the_component_is_what_its_source_gives() {
         std::fs::read(source.join("site.wasm")).unwrap(),
         std::fs::read(made).unwrap(),
     );
-    // Each compiler leaves its commit in the paths of what it makes.
+    // The compiler's commit hash is part of source paths in the component.
     let version = Command::new("rustc").arg("-vV").output().unwrap().stdout;
     let version = String::from_utf8(version).unwrap();
     let commit = version

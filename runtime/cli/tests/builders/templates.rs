@@ -4,7 +4,7 @@ use testkit::dyno_command;
 
 use crate::app_folder::App;
 
-/// What a template leaves, without a step in between.
+/// A folder made from a template, without further changes.
 fn made(template: &str) -> (App, std::path::PathBuf) {
     let place = App::new(&[]);
     let status = dyno_command()
@@ -20,7 +20,7 @@ fn made(template: &str) -> (App, std::path::PathBuf) {
 fn answers(template: &str) {
     let (place, folder) = made(template);
     let app = App::new(&[]);
-    // A folder of the test's own kind, of the same files.
+    // An `App` with the same files.
     std::fs::remove_dir(app.folder()).unwrap();
     std::fs::rename(&folder, app.folder()).unwrap();
     drop(place);
@@ -38,27 +38,27 @@ fn answers(template: &str) {
 }
 
 #[test]
-fn javascript() {
+fn the_javascript_template_builds_and_runs() {
     answers("javascript");
 }
 
 #[test]
-fn typescript() {
+fn the_typescript_template_builds_and_runs() {
     answers("typescript");
 }
 
 #[test]
-fn python() {
+fn the_python_template_builds_and_runs() {
     answers("python");
 }
 
 #[test]
-fn axum() {
+fn the_axum_template_builds_and_runs() {
     answers("axum");
 }
 
 #[test]
-fn a_static_site() {
+fn the_static_site_template_builds_and_runs() {
     let (_place, folder) = made("static");
     let local = testkit::DynoProcess::start_local(&folder, &[]);
     let page = local.get("/");
@@ -75,7 +75,7 @@ fn a_static_site() {
 }
 
 #[test]
-fn c() {
+fn the_c_template_builds_and_runs() {
     let (_place, folder) = made("c");
     let output = dyno_command()
         .arg("build")
@@ -88,7 +88,7 @@ fn c() {
 }
 
 #[test]
-fn the_list_has_a_line_for_each() {
+fn the_list_of_templates_is_complete() {
     let output = dyno_command().args(["new", "--list"]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     for name in [

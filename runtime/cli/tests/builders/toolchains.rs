@@ -19,7 +19,7 @@ fn cache(command: &mut Command, place: &Path) {
 }
 
 #[test]
-fn without_a_network_or_the_language_the_remedy_is_told_and_nothing_is_left() {
+fn a_failed_installation_names_a_remedy_and_leaves_no_files() {
     let app = App::new(&JAVASCRIPT);
     let place = tempfile::tempdir().unwrap();
     let failed = app.try_build(|command| {
@@ -58,8 +58,8 @@ fn without_a_network_or_the_language_the_remedy_is_told_and_nothing_is_left() {
 }
 
 #[test]
-fn what_a_killed_installation_left_is_not_taken_for_a_toolchain() {
-    // Python's, which is installed in the shortest time.
+fn leftovers_of_a_killed_installation_are_not_used_as_a_toolchain() {
+    // The Python toolchain, which is installed fastest.
     let app = App::new(&[("requirements.txt", ""), ("app.py", "app = 1\n")]);
     let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let home = place.path().join("dyno/toolchains/python");

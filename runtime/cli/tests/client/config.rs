@@ -3,7 +3,7 @@
 use crate::server::Server;
 
 #[test]
-fn what_is_set_is_seen_by_the_app_and_makes_a_release() {
+fn setting_a_config_var_makes_a_release_and_reaches_the_app() {
     let server = Server::with_demo();
     let done = server.run(&["config", "set", "GREETING=hello there", "EMPTY="]);
     assert!(

@@ -33,7 +33,7 @@ fn versions(server: &Server) -> Vec<String> {
 }
 
 #[test]
-fn the_first_deploy_creates_the_app_and_says_where_it_is() {
+fn the_first_deploy_creates_the_app_and_prints_its_url() {
     let server = Server::start();
     assert!(server.run(&["apps"]).ok().is_empty());
     server.write("demo/app.wasm", fs::read(guest_path("good")).unwrap());
@@ -73,7 +73,7 @@ fn the_same_slug_is_not_deployed_twice() {
 }
 
 #[test]
-fn a_plan_shows_what_would_change_and_changes_nothing() {
+fn a_plan_shows_the_changes_and_makes_none() {
     let server = Server::start();
     server.write("demo/app.wasm", fs::read(guest_path("good")).unwrap());
     let first = server.run(&["deploy", "demo", "--plan"]).ok();
@@ -122,7 +122,7 @@ fn a_rollback_is_a_new_release_with_the_old_slug() {
 }
 
 #[test]
-fn a_release_that_fails_leaves_the_one_before() {
+fn a_failed_release_leaves_the_release_before() {
     let server = Server::with_demo();
     server.write("broken/app.wasm", wat::parse_str(BROKEN).unwrap());
     let error = server.run(&["deploy", "broken", "-a", "demo"]).failed();
@@ -139,7 +139,7 @@ fn a_release_that_fails_leaves_the_one_before() {
 }
 
 #[test]
-fn a_slug_and_a_component_are_deployed_as_they_are() {
+fn a_slug_and_a_component_are_deployed_without_a_build() {
     let server = Server::start();
     server.write("good.wasm", fs::read(guest_path("good")).unwrap());
     let text = server.run(&["deploy", "good.wasm"]).ok();

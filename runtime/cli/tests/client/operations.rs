@@ -72,7 +72,7 @@ fn logs_are_shown_and_followed() {
 }
 
 #[test]
-fn host_names_and_maintenance_show_in_answers() {
+fn hostnames_and_maintenance_take_effect() {
     let server = Server::with_demo();
     let at = |host: &str| {
         let head = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
@@ -95,7 +95,7 @@ fn host_names_and_maintenance_show_in_answers() {
 }
 
 #[test]
-fn settings_usage_and_the_end_of_an_app() {
+fn an_app_can_be_configured_billed_and_destroyed() {
     let server = Server::with_demo();
     let text = server
         .run(&["apps", "set", "timeout=90s", "idle-after=off"])

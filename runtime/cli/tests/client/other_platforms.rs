@@ -8,7 +8,7 @@ use testkit::output_on_terminal;
 use crate::server::Server;
 
 #[test]
-fn other_platforms_words_do_the_same() {
+fn commands_of_other_platforms_do_the_same() {
     let server = Server::with_demo();
     let quantity = || server.run(&["ps", "scale", "--json"]).json()["items"][0]["quantity"].clone();
     server.run(&["scale", "web=2"]).ok();
@@ -38,7 +38,7 @@ fn other_platforms_words_do_the_same() {
 }
 
 #[test]
-fn an_app_may_be_an_argument() {
+fn the_app_may_be_given_as_an_argument() {
     let server = Server::with_demo();
     server.run(&["apps:create", "blog"]).ok();
     let info = |args: &[&str]| server.run(args).json()["name"].clone();
@@ -70,7 +70,7 @@ fn an_app_may_be_an_argument() {
 }
 
 #[test]
-fn flags_may_follow_what_is_to_run() {
+fn flags_may_follow_the_program_to_run() {
     let server = Server::with_demo();
     // Whatever the program is: the app that is asked about is the one of the flag.
     let error = server.run(&["run", "bash", "-a", "nowhere"]).failed();
@@ -86,7 +86,7 @@ fn flags_may_follow_what_is_to_run() {
 }
 
 #[test]
-fn an_app_that_is_not_there_says_where_its_name_came_from_and_which_are() {
+fn the_error_for_a_missing_app_names_the_source_of_its_name_and_existing_apps() {
     let server = Server::with_demo();
     server.run(&["create", "blog"]).ok();
     let run = |args: &[&str], folder: &str, variable: Option<&str>| {
@@ -157,7 +157,7 @@ fn an_app_that_is_not_there_says_where_its_name_came_from_and_which_are() {
 }
 
 #[test]
-fn log_lines_are_objects_where_json_is_asked_for() {
+fn logs_with_json_print_one_object_for_each_line() {
     let server = Server::with_demo();
     server.process.get("/one");
     let lines = server.run(&["logs", "-n", "500", "--json"]).ok();
@@ -184,7 +184,7 @@ fn log_lines_are_objects_where_json_is_asked_for() {
 
 /// `dyno config --shell > .env`, and `eval "$(dyno config --shell)"`.
 #[test]
-fn config_comes_back_from_a_file_and_from_a_shell() {
+fn printed_config_can_be_read_from_a_file_and_by_a_shell() {
     let server = Server::with_demo();
     let values = [
         ("QUOTES", "it's \"quoted\" `x` $HOME ${A} \\n \\"),

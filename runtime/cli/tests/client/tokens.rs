@@ -3,7 +3,7 @@
 use crate::server::{Server, done};
 
 #[test]
-fn the_first_start_logs_its_user_in() {
+fn the_first_start_logs_the_user_in() {
     let server = Server::start();
     let who = server.run(&["whoami"]).ok();
     assert_eq!(who, format!("admin (role admin) at {}\n", server.api));
@@ -13,7 +13,7 @@ fn the_first_start_logs_its_user_in() {
 }
 
 #[test]
-fn a_token_does_what_its_role_allows_until_it_is_revoked() {
+fn a_token_allows_the_actions_of_its_role_until_revoked() {
     let server = Server::with_demo();
     let create = [
         "tokens", "create", "--role", "read", "--app", "demo", "--name", "watch",

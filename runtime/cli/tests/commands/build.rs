@@ -8,7 +8,7 @@ use testkit::repository;
 use crate::command_folder::{Place, copy};
 
 #[test]
-fn the_same_source_gives_the_same_bytes_anywhere() {
+fn builds_of_the_same_source_are_identical_in_any_folder() {
     // Kept between runs, so that only the first one compiles all.
     let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("builds");
     let (one, two) = (kept.join("one/hello"), kept.join("elsewhere/two/hello"));
@@ -43,7 +43,7 @@ fn the_same_source_gives_the_same_bytes_anywhere() {
 }
 
 #[test]
-fn times_and_modes_of_files_do_not_matter() {
+fn times_and_modes_of_files_do_not_change_the_slug() {
     use std::os::unix::fs::PermissionsExt;
     let place = Place::new();
     for app in ["a/app", "b/app"] {
@@ -66,7 +66,7 @@ fn times_and_modes_of_files_do_not_matter() {
 }
 
 #[test]
-fn it_says_what_it_made_and_what_comes_next() {
+fn a_build_prints_its_result_and_the_next_command() {
     let place = Place::new();
     place.app("shop");
     let done = place.run(&["build", "shop"]);
@@ -90,7 +90,7 @@ fn it_says_what_it_made_and_what_comes_next() {
 }
 
 #[test]
-fn json_is_the_whole_stdout() {
+fn with_json_stdout_contains_only_json() {
     let place = Place::new();
     place
         .app("shop")
@@ -122,7 +122,7 @@ fn json_is_the_whole_stdout() {
 }
 
 #[test]
-fn what_does_not_belong_stays_out() {
+fn ignored_files_are_left_out() {
     let place = Place::new();
     place.app("shop");
     for name in [
@@ -163,7 +163,7 @@ fn what_does_not_belong_stays_out() {
 }
 
 #[test]
-fn the_slug_of_before_is_no_part_of_the_next() {
+fn a_slug_does_not_contain_the_previous_slug() {
     let place = Place::new();
     place.app("shop");
     place.run(&["build", "shop"]).ok();
@@ -196,7 +196,7 @@ fn a_build_command_makes_the_component() {
 }
 
 #[test]
-fn a_failed_build_leaves_the_slug_of_before() {
+fn a_failed_build_keeps_the_previous_slug() {
     let place = Place::new();
     place.app("shop");
     place.run(&["build", "shop"]).ok();
@@ -208,7 +208,7 @@ fn a_failed_build_leaves_the_slug_of_before() {
 }
 
 #[test]
-fn mistakes_say_what_to_do() {
+fn build_errors_say_what_to_do() {
     let place = Place::new();
     place
         .app("shop")

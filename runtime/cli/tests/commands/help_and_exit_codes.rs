@@ -74,7 +74,7 @@ fn every_command_has_help_with_an_example() {
 }
 
 #[test]
-fn completions_are_for_the_shells_that_people_use() {
+fn completions_exist_for_common_shells() {
     let place = Place::new();
     for (shell, sign) in [
         ("bash", "complete -F _dyno"),
@@ -95,7 +95,7 @@ fn completions_are_for_the_shells_that_people_use() {
 }
 
 #[test]
-fn wrong_usage_is_two_and_failure_is_one() {
+fn usage_errors_exit_with_2_and_failures_with_1() {
     let place = Place::new();
     let wrong: [&[&str]; 8] = [
         &[],
@@ -120,7 +120,7 @@ fn wrong_usage_is_two_and_failure_is_one() {
 }
 
 #[test]
-fn nothing_has_colours_where_there_is_no_terminal() {
+fn output_without_a_terminal_has_no_colours() {
     let place = Place::new();
     place.app("shop");
     for args in [
@@ -151,7 +151,7 @@ fn nothing_has_colours_where_there_is_no_terminal() {
 
 /// `CLICOLOR_FORCE` asks for colours without a terminal; `NO_COLOR` wins.
 #[test]
-fn no_color_wins_over_what_forces_colours() {
+fn no_color_overrides_clicolor_force() {
     let place = Place::new();
     let coloured = |no_color: &str| {
         let mut command = dyno_command();

@@ -19,7 +19,7 @@ fn built() -> Place {
 }
 
 #[test]
-fn text_shows_processes_worlds_sizes_and_digests() {
+fn inspect_prints_processes_worlds_sizes_and_digests() {
     let place = built();
     let text = place.run(&["slug", "inspect", "shop.slug"]).ok();
     for part in [
@@ -44,7 +44,7 @@ fn text_shows_processes_worlds_sizes_and_digests() {
 }
 
 #[test]
-fn json_has_all_of_it() {
+fn inspect_as_json_has_all_fields() {
     let place = built();
     let json = place
         .run(&["slug", "inspect", "--json", "shop.slug"])
@@ -69,7 +69,7 @@ fn json_has_all_of_it() {
 }
 
 #[test]
-fn a_colon_does_for_a_space() {
+fn a_colon_separates_group_and_command() {
     let place = built();
     let with = place.run(&["slug:inspect", "shop.slug", "--json"]).json();
     assert_eq!(
@@ -81,7 +81,7 @@ fn a_colon_does_for_a_space() {
 }
 
 #[test]
-fn damaged_files_are_refused() {
+fn damaged_slugs_are_refused() {
     let place = built();
     let sound = fs::read(place.path("shop.slug")).unwrap();
     let flipped = |at: usize| {

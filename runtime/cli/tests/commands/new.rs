@@ -45,7 +45,7 @@ fn a_new_app_builds_and_runs() {
 }
 
 #[test]
-fn a_folder_that_exists_is_refused_and_left_alone() {
+fn an_existing_folder_is_refused_and_not_changed() {
     let place = Place::new();
     place.write("shop/mine.txt", "x");
     let text = place.run(&["new", "shop"]).failed();
@@ -57,7 +57,7 @@ fn a_folder_that_exists_is_refused_and_left_alone() {
 }
 
 #[test]
-fn names_and_templates_are_checked() {
+fn invalid_names_and_templates_are_refused() {
     let place = Place::new();
     for name in ["Shop", "a", "-x", "x-", "a/b", "../x", &"x".repeat(31)] {
         let done = place.run(&["new", "--", name]);

@@ -38,7 +38,7 @@ fn app(text: &str) -> Place {
 }
 
 #[test]
-fn an_import_that_is_not_hosted_is_named() {
+fn an_unsupported_import_is_named() {
     let import = r#"(import "acme:db/store@1.2.0" (instance (export "get" (func))))"#;
     for text in both(&app(&HANDLER.replace("IMPORT", import))) {
         assert!(
@@ -50,14 +50,14 @@ fn an_import_that_is_not_hosted_is_named() {
 }
 
 #[test]
-fn a_component_without_a_known_export_is_told_what_would_do() {
+fn a_component_without_a_known_export_is_refused_with_the_supported_exports() {
     for text in both(&app("(component)")) {
         assert!(text.contains("wasi:http/incoming-handler@0.2.x"), "{text}");
     }
 }
 
 #[test]
-fn a_command_as_web_has_to_go_on() {
+fn a_web_command_that_exits_fails_to_boot() {
     let done = app(COMMAND).run(&["local", "app", "-p", "0"]);
     assert_eq!(done.code, Some(1), "{done:?}");
     let why = "app did not come up: web.1 crashed: exited with code 0";
@@ -74,7 +74,7 @@ fn a_core_module_as_web_is_refused() {
 }
 
 #[test]
-fn broken_files_are_refused() {
+fn damaged_component_files_are_refused() {
     let place = Place::new();
     let handler = wat::parse_str(HANDLER.replace("IMPORT", "")).unwrap();
     for (content, expected) in [

@@ -5,7 +5,7 @@ use testkit::{dyno_command, output_on_terminal};
 use crate::command_folder::Place;
 
 #[test]
-fn help_knows_every_command_and_its_habits() {
+fn help_understands_commands_and_their_aliases() {
     let place = Place::new();
     for (args, same) in [
         (&["help"][..], &["--help"][..]),
@@ -22,7 +22,7 @@ fn help_knows_every_command_and_its_habits() {
 }
 
 #[test]
-fn the_version_is_a_command_too() {
+fn version_is_also_a_command() {
     let place = Place::new();
     let version = env!("CARGO_PKG_VERSION");
     let json = place.run(&["version", "--json"]).json();
@@ -35,7 +35,7 @@ fn the_version_is_a_command_too() {
 }
 
 #[test]
-fn a_suggestion_is_near_and_can_be_typed() {
+fn suggestions_are_similar_commands_that_exist() {
     let place = Place::new();
     for (typed, meant) in [
         ("confg", "config"),
@@ -58,7 +58,7 @@ fn a_suggestion_is_near_and_can_be_typed() {
 }
 
 #[test]
-fn errors_are_json_where_json_is_asked_for() {
+fn errors_are_json_when_json_is_requested() {
     let place = Place::new();
     place
         .write("ruby/Gemfile", "")
@@ -119,7 +119,7 @@ fn errors_are_json_where_json_is_asked_for() {
 
 /// One line, whatever the Procfile holds.
 #[test]
-fn other_languages_get_one_line() {
+fn unsupported_languages_get_a_one_line_error() {
     let place = Place::new();
     for (file, says) in [
         ("Gemfile", "a Ruby app"),
@@ -154,7 +154,7 @@ fn widest(text: &str) -> usize {
 }
 
 #[test]
-fn tables_fit_a_narrow_terminal_and_are_whole_in_a_pipe() {
+fn tables_fit_a_narrow_terminal_and_are_complete_in_a_pipe() {
     let place = Place::new();
     place.app("shop");
     place.run(&["build", "shop", "-o", "shop.slug"]).ok();

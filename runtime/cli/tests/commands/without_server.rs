@@ -85,7 +85,7 @@ fn run(place: &Place, args: &[&str], token: Option<&str>, stdin: &str) -> Done {
 }
 
 #[test]
-fn without_a_login_the_way_to_one_is_told() {
+fn without_a_login_commands_explain_how_to_log_in() {
     let place = Place::new();
     for command in COMMANDS {
         let error = place.run(command).failed();
@@ -106,7 +106,7 @@ fn without_a_login_the_way_to_one_is_told() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_named() {
+fn an_unreachable_server_is_named() {
     let place = Place::new();
     let url = format!("http://{}", nowhere());
     for command in COMMANDS {
@@ -128,7 +128,7 @@ fn a_server_that_is_not_there_is_named() {
 }
 
 #[test]
-fn a_server_of_another_kind_is_told_from_ours() {
+fn a_response_of_another_kind_of_server_is_recognized() {
     let place = Place::new();
     let html = http("404 Not Found", "<html>");
     let moved = http("302 Found\r\nLocation: http://127.0.0.1:9/", "");
@@ -151,7 +151,7 @@ fn a_server_of_another_kind_is_told_from_ours() {
 }
 
 #[test]
-fn a_login_that_fails_leaves_nothing() {
+fn a_failed_login_saves_nothing() {
     let place = Place::new();
     let url = format!("http://{}", nowhere());
     let refusal = r#"{"id":"unauthorized","message":"no such token"}"#;
@@ -180,7 +180,7 @@ fn a_login_that_fails_leaves_nothing() {
 }
 
 #[test]
-fn a_login_is_kept_for_its_user_alone_and_forgotten() {
+fn a_login_is_stored_privately_and_removed_by_logout() {
     let place = Place::new();
     let account = http("200 OK", r#"{"name":"ci","role":"deploy","app":null}"#);
     let url = format!("http://{}", server(account));
@@ -205,7 +205,7 @@ fn a_login_is_kept_for_its_user_alone_and_forgotten() {
 }
 
 #[test]
-fn the_app_is_named_by_flag_variable_file_or_folder() {
+fn the_app_name_is_taken_from_flag_variable_file_or_folder() {
     let place = Place::new();
     let url = format!("http://{}", nowhere());
     let ask = |variable: &str| {
@@ -231,7 +231,7 @@ fn the_app_is_named_by_flag_variable_file_or_folder() {
 
 /// `dyno … | head -1`
 #[test]
-fn a_reader_that_goes_away_ends_a_command_quietly() {
+fn a_closed_pipe_ends_a_command_without_an_error() {
     let place = Place::new();
     place.app("shop");
     place.run(&["build", "shop", "-o", "shop.slug"]).ok();

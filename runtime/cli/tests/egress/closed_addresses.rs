@@ -1,5 +1,4 @@
-//! Every kind of closed address, tried in every way that a guest can connect, although a server answers at each
-//! address.
+//! Every kind of closed address, tried by every interface, although a server answers at each address.
 
 use std::net::IpAddr;
 
@@ -9,7 +8,7 @@ use crate::internet_servers::UDP;
 use crate::server::{API, Server};
 use crate::two_networks::{CLOSED, OWN, OWN_V6, PUBLIC, PUBLIC_V6, World};
 
-/// The server's own addresses, and special addresses that are never public.
+/// Addresses of the server itself, and unused addresses.
 const OTHERS: [&str; 14] = [
     "127.0.0.1",
     "127.1.2.3",
@@ -47,8 +46,7 @@ fn bracketed(ip: &str) -> String {
     }
 }
 
-/// The error that a socket gives to a guest of each WASI version; the second error is for addresses that nothing can
-/// connect to.
+/// The socket errors that a guest may get. The second is for addresses that cannot be connected to.
 const SOCKET: [&str; 4] = [
     "PermissionDenied",
     "AccessDenied",
@@ -78,7 +76,7 @@ fn holds(world: &World, app: &str) {
     server.stop();
 }
 
-/// Public addresses are open in the same ways, and nothing of the earlier attempts arrives after them.
+/// Public addresses are open by the same interfaces. No earlier, refused data arrives there.
 fn is_open(world: &World, server: &Server, app: &str) {
     for (sent, ip) in [PUBLIC, PUBLIC_V6].into_iter().enumerate() {
         let host = bracketed(ip);
@@ -97,13 +95,13 @@ fn is_open(world: &World, server: &Server, app: &str) {
     let dialled: Vec<IpAddr> = world.far.connections();
     let expected = [PUBLIC, PUBLIC, PUBLIC_V6, PUBLIC_V6];
     assert_eq!(dialled, expected.map(|ip| ip.parse::<IpAddr>().unwrap()));
-    // The platform follows no redirect on behalf of a guest; the guest's next request would be a connection of its own.
+    // The host follows no redirects. The guest would have to send a second request.
     let said = server.ask(app, "url", &format!("http://{PUBLIC}/away"));
     assert_eq!(said, "allowed: status=302 bytes=4\n");
     server.refuses(app, "url", "http://169.254.169.254/", &REQUEST);
 }
 
-/// The first refusals are in the app's log, with the remedy; the many refusals after them are not.
+/// The app's log has the first refusals with a remedy, but not all of the flood.
 fn told(server: &Server, app: &str) {
     let line = server.logs(
         app,

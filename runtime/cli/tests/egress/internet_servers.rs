@@ -10,12 +10,12 @@ use std::thread;
 /// The port for UDP datagrams.
 pub(crate) const UDP: u16 = 9_000;
 
-/// A request that arrived.
+/// A received request.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) path: String,
     pub(crate) host: String,
-    /// The client's end: one for each connection.
+    /// The client's address, which identifies the connection.
     pub(crate) from: SocketAddr,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct Far(Arc<Mutex<Seen>>);
 impl Far {
     pub(crate) fn start() -> Far {
         let far = Far(Arc::default());
-        // One listener for IPv4 and IPv6.
+        // The socket accepts IPv4 and IPv6.
         let listener = TcpListener::bind("[::]:80").unwrap();
         let accepting = far.clone();
         thread::spawn(move || {
@@ -79,10 +79,10 @@ impl Far {
         self.answer_all(stream, from);
     }
 
-    /// Answers requests until the client leaves, or a request asks for the end of the connection.
+    /// Answers requests until the client disconnects or requests `/last`.
     ///
-    /// `/never` is not answered; `/hold` starts a body and never ends it; `/last` is answered like any other request,
-    /// but the connection ends at the request after it.
+    /// `/never` gets no answer; `/hold` gets an endless body; `/last` gets an answer, but the connection ends when the
+    /// next request arrives.
     pub(crate) fn answer_all(&self, stream: impl Read + Write, from: SocketAddr) {
         let mut reader = BufReader::new(stream);
         let mut last = false;

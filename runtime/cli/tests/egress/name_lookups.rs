@@ -7,7 +7,7 @@ use crate::two_networks::{NAMES, OWN, OWN_V6, PUBLIC, PUBLIC_2, World};
 
 const BOTH: [&str; 2] = ["connect-to", "connect-to3"];
 
-/// Names that stand for closed addresses.
+/// Names that resolve to closed addresses.
 const CLOSED: [(&str, &str); 7] = [
     ("private.test", "10.0.0.1"),
     ("here.test", "127.0.0.1"),
@@ -78,7 +78,7 @@ fn a_name_that_changes_its_answer_is_refused_when_it_does() {
     for app in BOTH {
         for turned in ["127.0.0.1", "169.254.169.254", "10.0.0.1", OWN] {
             let before = world.far.connections().len();
-            // A platform that resolved the name a second time for the same connection would get the second answer.
+            // A second lookup for the same connection would get the second answer.
             world.dns.say("turn.test", &[PUBLIC, turned]);
             server.allows(app, "tcp", "turn.test:80");
             assert_eq!(world.dns.asked("turn.test"), 1);
@@ -88,14 +88,13 @@ fn a_name_that_changes_its_answer_is_refused_when_it_does() {
                 "turn.test:80",
                 &["PermissionDenied", "AccessDenied"],
             );
-            // Each request uses a connection of its own, so that no connection is left from an earlier request.
+            // Each request uses a new connection, so that no earlier connection is reused.
             let url = format!("http://{}.turn.test/last", turned.replace('.', "-"));
             let name = format!("{}.turn.test", turned.replace('.', "-"));
             world.dns.say(&name, &[PUBLIC, turned]);
             server.allows(app, "url", &url);
             assert_eq!(world.dns.asked(&name), 1);
-            // The kept connection ends when it is used again: the name is looked up again, and the new address is
-            // refused.
+            // The kept connection ends when it is reused. The name is looked up again, and is refused.
             server.refuses(app, "url", &url, &["DestinationIpProhibited"]);
             let dialled = world.far.connections().split_off(before);
             assert_eq!(dialled, [PUBLIC; 2].map(|ip| ip.parse::<IpAddr>().unwrap()));
@@ -124,10 +123,10 @@ fn of_several_addresses_the_open_ones_are_dialled() {
             "{dialled:?}"
         );
         assert_eq!(world.dns.asked("many.test"), 1);
-        // A guest may learn every address of a name.
+        // A guest may look up all addresses.
         server.allows(app, "dns", "many.test");
     }
-    // The server gets the name that the guest used.
+    // The request has the name as its host.
     let hosts = world.far.asked("/many");
     assert!(
         hosts.len() == 2 && hosts.iter().all(|asked| asked.host == "many.test"),
@@ -136,7 +135,7 @@ fn of_several_addresses_the_open_ones_are_dialled() {
     server.stop();
 }
 
-/// Apps use the platform's own lookup, not the engine's, which has no bounds.
+/// Apps use the lookup of the platform, which is bounded, and not that of wasmtime.
 #[test]
 fn a_long_answer_is_cut() {
     let Some(world) = World::enter("name_lookups::a_long_answer_is_cut") else {
@@ -157,7 +156,7 @@ fn a_long_answer_is_cut() {
     server.stop();
 }
 
-/// A name server that does not answer delays only the request that needs the name, and only for a while.
+/// A silent name server delays only the caller, and only for a limited time.
 #[test]
 fn a_silent_name_server_is_given_up() {
     let Some(world) = World::enter("name_lookups::a_silent_name_server_is_given_up") else {

@@ -11,7 +11,7 @@ const AAAA: u16 = 28;
 /// Length of the header of a DNS message, in bytes.
 const HEADER: usize = 12;
 
-/// The answers to each name: the addresses of the first answer, of the second, and so on; the last answer is repeated.
+/// The answers for a name, in order, each a list of addresses. The last answer is repeated.
 type Zone = HashMap<String, Vec<Vec<IpAddr>>>;
 
 #[derive(Default)]
@@ -41,7 +41,7 @@ impl Dns {
         Dns(state)
     }
 
-    /// Sets the answers for a name, one after the other; each answer is a list of addresses.
+    /// Sets the answers for a name, in order; each is a list of addresses.
     pub(crate) fn say(&self, name: &str, answers: &[&str]) {
         let parse = |list: &&str| list.split(' ').map(|ip| ip.parse().unwrap()).collect();
         let answers = answers.iter().map(parse).collect();
@@ -62,7 +62,7 @@ impl Dns {
     }
 }
 
-/// The answer to a query, both in wire format.
+/// Encodes the answer to an encoded question.
 fn answer(state: &mut State, question: &[u8]) -> Option<Vec<u8>> {
     let (name, end) = name(question)?;
     let kind = u16::from_be_bytes([*question.get(end)?, *question.get(end + 1)?]);
@@ -75,14 +75,14 @@ fn answer(state: &mut State, question: &[u8]) -> Option<Vec<u8>> {
     let now = answers.and_then(|all| all.get(*count - 1).or(all.last()));
     let fits = |ip: &&IpAddr| kind == if ip.is_ipv4() { A } else { AAAA };
     let records: Vec<&IpAddr> = now.into_iter().flatten().filter(fits).collect();
-    // Recursion is available; NXDOMAIN for an unknown name.
+    // Recursion available; NXDOMAIN for unknown names.
     let flags = [0x81, if answers.is_some() { 0x80 } else { 0x83 }];
     let mut out = question[..2].to_vec();
     out.extend(flags);
     out.extend([0, 1, 0, u8::try_from(records.len()).unwrap(), 0, 0, 0, 0]);
     out.extend(&question[HEADER..end + 4]);
     for ip in records {
-        // The name is that of the query; then type, class IN, and a time to live of zero.
+        // A pointer to the name of the question; type; class IN; time to live 0.
         out.extend([0xc0, 0x0c]);
         out.extend(kind.to_be_bytes());
         out.extend([0, 1, 0, 0, 0, 0]);

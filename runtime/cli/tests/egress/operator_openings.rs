@@ -1,4 +1,4 @@
-//! Networks that the operator opens, and addresses that stay closed all the same.
+//! Networks that the operator opens, and addresses that stay closed.
 
 use testkit::wait_until;
 
@@ -23,7 +23,7 @@ fn an_operator_may_open_everything_but_the_platform() {
     };
     let everything = ["--egress-allow", "0.0.0.0/0", "--egress-allow", "::/0"];
     let server = Server::with(&world, &everything, &["connect_to"]);
-    // This also shows that a server answers at each of these addresses.
+    // This also proves that a server answers at each address.
     for place in places() {
         server.allows(APP, "tcp", &place);
         server.allows(APP, "url", &format!("http://{place}/"));

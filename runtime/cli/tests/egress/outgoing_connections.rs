@@ -7,7 +7,7 @@ use crate::two_networks::{PUBLIC, World};
 
 const APP: &str = "connect-to";
 
-/// Requests a path from the internet, and checks the answer.
+/// Requests a path of an internet server, which must answer.
 fn asks(server: &Server, app: &str, path: &str) {
     let said = server.ask(app, "url", &format!("http://{PUBLIC}{path}"));
     assert_eq!(said, "allowed: status=200 bytes=4\n");
@@ -49,8 +49,7 @@ fn connections_are_shared_by_the_dynos_of_one_app_alone() {
     server.stop();
 }
 
-/// If a server closes a kept connection just when it is used again, the request is sent once more, over a new
-/// connection.
+/// If the server closes a kept connection as it is reused, the request is repeated on a new connection.
 #[test]
 fn a_connection_that_has_ended_is_replaced() {
     let Some(world) = World::enter("outgoing_connections::a_connection_that_has_ended_is_replaced")
@@ -111,7 +110,7 @@ fn a_dyno_has_sixty_four_open_at_most() {
     server.stop();
 }
 
-/// The error tells a guest which time limit was exceeded.
+/// The guest's error says which time limit was exceeded.
 #[test]
 fn waits_end_when_the_guest_says() {
     let Some(world) = World::enter("outgoing_connections::waits_end_when_the_guest_says") else {
@@ -119,7 +118,7 @@ fn waits_end_when_the_guest_says() {
     };
     let server = Server::with(&world, &[], &["connect_to"]);
     for (place, why) in [
-        // Nobody has this address; the operating system would notice only later.
+        // An unused address, for which the system itself times out much later.
         ("93.184.215.77/", "ConnectionTimeout"),
         ("11.22.33.44/never", "ConnectionReadTimeout"),
         ("11.22.33.44/hold", "connection read timeout"),

@@ -70,7 +70,7 @@ impl Server {
         server
     }
 
-    /// Runs `dyno` with these arguments against this server. The command must succeed; returns its stdout.
+    /// Runs a `dyno` command against this server. The command must succeed; returns stdout.
     #[track_caller]
     pub(crate) fn dyno(&self, words: &[&str]) -> String {
         let mut command = dyno_command();
@@ -103,7 +103,7 @@ impl Server {
         reply.text()
     }
 
-    /// Makes an app connect to a place in the way `what`, and returns its report.
+    /// Makes an app connect to a place by the interface `what`, and returns its report.
     #[track_caller]
     pub(crate) fn ask(&self, app: &str, what: &str, place: &str) -> String {
         self.page(app, &format!("/x?{what}={place}"))

@@ -16,8 +16,7 @@ use crate::two_networks::{PUBLIC, World};
 
 const BOTH: [&str; 2] = ["connect-to", "connect-to3"];
 
-/// Serves `secure.test` on port 443 of every address. Returns the file with the root certificate that signs its
-/// certificate.
+/// Starts a server for `secure.test` on port 443 of every address. Returns the file with its root certificate.
 fn serve_tls(far: &Far, folder: &Path) -> PathBuf {
     let mut root = CertificateParams::new([]).unwrap();
     root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -71,7 +70,7 @@ fn a_certificate_must_be_the_names_and_the_platforms() {
         let refused = ["TlsCertificateError"];
         server.refuses(app, "url", "https://wrong.test/", &refused);
         server.refuses(app, "url", &format!("https://{PUBLIC}/"), &refused);
-        // The server at this address speaks no TLS, and hangs up.
+        // A server without TLS closes the connection.
         server.refuses(
             app,
             "url",
@@ -98,8 +97,7 @@ fn a_certificate_must_be_the_names_and_the_platforms() {
     assert_ne!(asked[0].from, asked[2].from);
     server.stop();
 
-    // Without that root certificate, the same server is not trusted; and a file of roots that cannot be read is not
-    // replaced by other roots.
+    // Without that root, the certificate is invalid. Unreadable root files are not replaced by other roots.
     for (file, why) in [
         (None, "TlsCertificateError"),
         (Some("/nowhere.pem"), "ConfigurationError"),

@@ -17,14 +17,14 @@ use testkit::PATIENCE;
 use crate::internet_servers::Far;
 use crate::name_server::Dns;
 
-/// Tells the test that it runs in a namespace.
+/// Environment variable that is set when the test runs within the namespace.
 const INSIDE: &str = "DYNO_TEST_INSIDE";
 
 /// The internet's end of the cable, where the name server listens.
 pub(crate) const NAMES: Ipv4Addr = Ipv4Addr::new(93, 184, 215, 1);
 /// The server's end: its own public address.
 pub(crate) const OWN: &str = "93.184.215.2";
-/// The same in IPv6.
+/// The server's public IPv6 address.
 pub(crate) const OWN_V6: &str = "2a05:d018::2";
 
 /// Public addresses of the internet.
@@ -32,7 +32,7 @@ pub(crate) const PUBLIC: &str = "11.22.33.44";
 pub(crate) const PUBLIC_2: &str = "11.22.33.45";
 pub(crate) const PUBLIC_V6: &str = "2a00:1:2:3::4";
 
-/// Addresses that are not public, although the internet answers at them.
+/// Addresses that are not public; internet servers answer there nevertheless.
 pub(crate) const CLOSED: [&str; 14] = [
     "10.0.0.1",
     "172.16.0.1",
@@ -59,8 +59,8 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Runs the test of this name once more, inside the internet's namespace. Returns the world there; returns `None`
-    /// in the outer process, once the inner test has passed.
+    /// Runs the test with this name again in a child process within the internet's namespace. Returns the world in the
+    /// child, and `None` in the parent after the child has passed.
     pub(crate) fn enter(test: &str) -> Option<World> {
         if std::env::var_os(INSIDE).is_some() {
             return Some(World::make());
@@ -165,7 +165,7 @@ impl Drop for World {
     }
 }
 
-/// Waits until a process is in its own network, which takes some time after its start.
+/// Waits until a new process has entered its own network namespace.
 fn wait_for_namespace(id: &str) {
     let of = |id: &str| fs::read_link(format!("/proc/{id}/ns/net")).unwrap();
     let deadline = Instant::now() + PATIENCE;
@@ -175,7 +175,7 @@ fn wait_for_namespace(id: &str) {
     }
 }
 
-/// Replaces a file in `/etc` by one with this text, for all processes of this namespace.
+/// Replaces a file in `/etc` for processes in this namespace.
 fn name_service(folder: &Path, name: &str, text: &str) {
     let file = folder.join(name);
     let mut written = fs::File::create(&file).unwrap();

@@ -12,7 +12,7 @@ use tungstenite::{Error, HandshakeError, Message, WebSocket};
 
 use crate::site::{Site, environment, local, settings, word};
 
-/// A person in the room.
+/// A chat client in the room.
 struct Person(WebSocket<TcpStream>);
 
 impl Person {
@@ -50,7 +50,7 @@ impl Person {
     }
 }
 
-/// People come, talk and leave.
+/// Clients join, send messages and leave.
 fn talks(site: &Site) {
     let page = site.page("/");
     assert!(page.contains("<h1>Chat</h1>"), "{page}");
@@ -63,7 +63,7 @@ fn talks(site: &Site) {
     assert_eq!(ada.hears(), "Bob: I am <b>");
     assert_eq!(bob.hears(), "Bob: I am <b>");
     bob.leaves();
-    // Whoever comes later sees what was said before.
+    // A client that joins later sees earlier messages.
     let mut cleo = Person::comes(site, "Cleo");
     assert_eq!(cleo.hears(), "Ada: is anybody here?");
     assert_eq!(cleo.hears(), "Bob: I am <b>");
@@ -80,7 +80,7 @@ fn talks(site: &Site) {
 }
 
 #[test]
-fn on_this_machine() {
+fn chat_runs_on_this_machine() {
     let redis = Redis::start();
     let example = ExampleApp::copy_from_repository("chat");
     environment(&example, &format!("REDIS_URL={}\n", redis.url()));
@@ -91,7 +91,7 @@ fn on_this_machine() {
 }
 
 #[test]
-fn deployed() {
+fn chat_runs_deployed() {
     let redis = Redis::start();
     let example = ExampleApp::copy_from_repository("chat");
     let rig = ServerRig::new();

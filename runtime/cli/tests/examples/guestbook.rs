@@ -5,7 +5,7 @@ use testkit::{ExampleApp, ServerRig, wait_until};
 
 use crate::site::{Site, environment, local, run_once, settings, word};
 
-/// What a visitor sees who comes first, writes, and reads.
+/// The first visitor sees an empty page, writes an entry, and reads it.
 fn visit(site: &Site) {
     let empty = site.page("/");
     assert!(empty.contains("Nobody has written yet"), "{empty}");
@@ -27,10 +27,10 @@ fn cache(site: &Site) -> Option<String> {
     site.get("/").header("x-cache").map(str::to_owned)
 }
 
-/// What others put into the cache in place of the page is not shown.
+/// A forged page in the cache is not shown.
 fn is_not_fooled(site: &Site, memcached: &Memcached) {
     site.page("/");
-    // Stored only if something is kept there.
+    // `replace` stores a value only if the key exists.
     let other = "replace guestbook:guestbook:page:2 0 10 9\n<b>not us\n";
     let answer = Memcached::send_lines(&memcached.address(), other, "\r\n");
     assert_eq!(answer, "STORED\r\n");
@@ -38,7 +38,7 @@ fn is_not_fooled(site: &Site, memcached: &Memcached) {
     assert_eq!(cache(site).as_deref(), Some("hit"));
 }
 
-/// Either server goes and comes back; nothing that was written is lost, and people can write again.
+/// Restarts each database server. No entry is lost, and new entries can be written.
 fn survives(site: &Site, postgres: &mut Postgres, memcached: &mut Memcached) {
     memcached.stop();
     assert!(site.page("/").contains("Ada"), "the cache is only a cache");
@@ -62,7 +62,7 @@ fn survives(site: &Site, postgres: &mut Postgres, memcached: &mut Memcached) {
 }
 
 #[test]
-fn on_this_machine() {
+fn guestbook_runs_on_this_machine() {
     let (mut postgres, mut memcached) = (Postgres::start(), Memcached::start());
     let example = ExampleApp::copy_from_repository("guestbook");
     let variables = format!(
@@ -72,7 +72,7 @@ fn on_this_machine() {
     );
     environment(&example, &variables);
     run_once(&example, "release");
-    // Twice does no harm.
+    // The release process can be repeated.
     run_once(&example, "release");
     let local = local(&example, &[]);
     drop(example);
@@ -84,7 +84,7 @@ fn on_this_machine() {
 }
 
 #[test]
-fn deployed() {
+fn guestbook_runs_deployed() {
     let (mut postgres, mut memcached) = (Postgres::start(), Memcached::start());
     let example = ExampleApp::copy_from_repository("guestbook");
     let rig = ServerRig::new();

@@ -5,7 +5,7 @@ use testkit::{DynoProcess, ExampleApp, ServerRig, wait_until};
 
 use crate::site::{Site, environment, local, settings, word};
 
-/// A number and its factors, as the page shows them.
+/// A number and its factors in the format of the page.
 const JOB: (&str, &str) = ("600851475143", "71 × 839 × 1471 × 6857");
 
 /// Queues a number, and waits for its factors.
@@ -33,7 +33,7 @@ fn has(local: &DynoProcess, words: &[&str]) -> bool {
         .any(|line| words.iter().all(|word| line.contains(word)))
 }
 
-/// What a worker left that no longer exists, in the middle of a job.
+/// Leaves an unfinished job of a worker that no longer exists.
 fn orphan(redis: &Redis) {
     let job = ["HSET", "jobs:job:700", "number", "91", "state", "working"];
     redis.run_command(&job).unwrap();
@@ -46,7 +46,7 @@ fn orphan(redis: &Redis) {
 }
 
 #[test]
-fn on_this_machine() {
+fn jobs_runs_on_this_machine() {
     let redis = Redis::start();
     orphan(&redis);
     let example = ExampleApp::copy_from_repository("jobs");
@@ -67,7 +67,7 @@ fn on_this_machine() {
 }
 
 #[test]
-fn deployed() {
+fn jobs_runs_deployed() {
     let mut redis = Redis::start();
     let example = ExampleApp::copy_from_repository("jobs");
     let rig = ServerRig::new();
@@ -93,7 +93,7 @@ fn deployed() {
         assert!(ps.success().contains(dyno), "{}", ps.stdout);
     }
 
-    // Workers and clock end when Redis does, and are started again until it is back.
+    // Worker and clock exit when Redis is down, and are restarted until Redis is back.
     redis.stop();
     server.wait_for_log("jobs", &["dyno[worker.1]", "to crashed"]);
     assert_eq!(site.get("/").status, 503);

@@ -40,7 +40,7 @@ fn a_python_blog_is_deployed() {
     };
     has_posts();
     assert_eq!(site.get("/nowhere").status, 404);
-    // A second release beside the first: nothing is built anew.
+    // A second release of the unchanged app needs no new build.
     server
         .run(&["config", "set", "A=1", "-a", "blog-py"])
         .success();

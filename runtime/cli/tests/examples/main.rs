@@ -1,5 +1,5 @@
-//! The examples, used as their readers use them: run on this machine, and deployed to a server, with the real
-//! PostgreSQL, Redis and memcached that they need.
+//! The examples, used as their READMEs describe: run on this machine, and deployed to a server, with real PostgreSQL,
+//! Redis and memcached servers.
 //!
 //! Must not know any crate of the workspace: the tests use the binary and its documented interface.
 

@@ -7,14 +7,14 @@ use testkit::{
     DynoProcess, ExampleApp, HttpReply, Server, ServerRig, dyno_command, http, run_command,
 };
 
-/// Where an example answers.
+/// The address of a running example.
 pub(crate) struct Site {
     pub(crate) port: u16,
     pub(crate) host: String,
 }
 
 impl Site {
-    /// With `dyno local`.
+    /// The address of an example in `dyno local`.
     pub(crate) fn local(local: &DynoProcess) -> Site {
         Site {
             port: local.port,
@@ -22,7 +22,7 @@ impl Site {
         }
     }
 
-    /// Deployed as `app`.
+    /// The address of an example deployed as `app`.
     pub(crate) fn deployed(server: &Server<'_>, app: &str) -> Site {
         Site {
             port: server.apps,
@@ -48,7 +48,7 @@ impl Site {
         self.ask("GET", path, &[], b"")
     }
 
-    /// What is there, with status 200.
+    /// The body of a page, which must have status 200.
     #[track_caller]
     pub(crate) fn page(&self, path: &str) -> String {
         let reply = self.get(path);

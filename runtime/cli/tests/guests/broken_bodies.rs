@@ -10,10 +10,10 @@ use h2::Reason;
 
 use crate::guest_app::{Stage, start};
 
-/// More than the host takes before it looks at a body: the head is with the client when the guest traps.
+/// More bytes than the host buffers before it sends the head: the client has the head when the guest traps.
 const MUCH: &str = "bytes=3000000";
 
-/// Traps in mid-body: broken off, and the dyno replaced.
+/// A trap within the body: the response is aborted, and the dyno replaced.
 fn traps_in_mid_body(name: &str) -> Stage {
     let stage = start(name, &[]);
     for path in [format!("/x?{MUCH}"), format!("/y?{MUCH}&length=1")] {
@@ -26,14 +26,14 @@ fn traps_in_mid_body(name: &str) -> Stage {
     }
     for path in ["/x", "/y?length=1"] {
         stage.ok();
-        // Nobody had seen any of it: a break all the same, not an answer of another kind.
+        // No byte was sent yet: the response is aborted nevertheless, and not replaced by an error page.
         stage.breaks_off(path);
         stage.is_replaced();
     }
     stage
 }
 
-/// A GET over HTTP/2: status, what came of the body, and how the stream was reset if it was.
+/// A GET over HTTP/2. Returns the status, the received body, and the reset code of the stream, if any.
 #[tokio::main(flavor = "current_thread")]
 async fn h2_get(stage: &Stage, path: &str) -> (u16, usize, Option<Reason>) {
     let tcp = tokio::net::TcpStream::connect(("127.0.0.1", stage.port))
@@ -61,7 +61,7 @@ async fn h2_get(stage: &Stage, path: &str) -> (u16, usize, Option<Reason>) {
     (status, bytes, None)
 }
 
-/// The same over HTTP/2: RST_STREAM with an error.
+/// Over HTTP/2, the stream is reset with an error code.
 fn resets_the_stream(stage: &Stage, path: &str) {
     stage.ok();
     let (status, bytes, reset) = h2_get(stage, path);
@@ -92,7 +92,7 @@ fn midbody_trap3() {
     stage.ends();
 }
 
-/// 100 of 1000 bytes: never an end that looks whole, on either version of HTTP; the dyno serves on.
+/// 100 of 1000 bytes: the response never looks complete, on either version of HTTP. The dyno keeps serving.
 fn is_short(name: &str, paths: &[&str]) {
     let stage = start(name, &[]);
     for path in paths {
@@ -130,10 +130,10 @@ fn long_body() {
         .write_all(b"GET /ok HTTP/1.1\r\nHost: demo.localhost\r\nConnection: close\r\n\r\n")
         .unwrap();
     let mut bytes = Vec::new();
-    // A reset is an end as well.
+    // A reset connection is accepted too.
     let _ = client.read_to_end(&mut bytes);
     let text = String::from_utf8_lossy(&bytes);
-    // The bytes after the first 100 are a response of their own, or there are none.
+    // After the 100 bytes comes the next response or nothing.
     let (_, body) = text.split_once("\r\n\r\n").unwrap();
     let rest = body.trim_start_matches('x');
     assert!(body.len() - rest.len() <= 100, "{text}");
@@ -144,11 +144,11 @@ fn long_body() {
     stage.ends();
 }
 
-/// A client that reads nothing costs no more than the buffer; one that leaves ends it, and that is no crash.
+/// A client that reads nothing uses at most the buffer. A client that disconnects ends the call, which is no crash.
 fn writes_for_ever(name: &str, head: usize) {
     let stage = start(name, &[]);
     let base = stage.kib("VmRSS");
-    // Twice in a row: nothing is held against the app.
+    // Twice in a row, because no back-off may apply.
     for path in ["/1", "/2", "/3"] {
         let mark = stage.line_count();
         let (client, got) = stage.begin(path, head);
@@ -191,7 +191,7 @@ fn write_after_hangup3() {
     writes_for_ever("write_after_hangup3", 300);
 }
 
-/// Clients that read nothing of large responses hold no dyno: what they leave waits on disk.
+/// Clients that read nothing of large responses occupy no dyno: the unread rest waits on disk.
 #[test]
 fn slow_readers_do_not_hold_the_dyno() {
     let stage = start("good", &[]);
@@ -203,7 +203,7 @@ fn slow_readers_do_not_hold_the_dyno() {
         assert_eq!(stage.get("/").status, 200);
     }
     stage.held(base, 0);
-    // One of them goes on, and has all of it.
+    // One of the clients continues and receives everything.
     let (mut client, _) = slow.into_iter().next().unwrap();
     let mut chunk = vec![0; 1024 * 1024];
     let mut got = 0;
@@ -215,7 +215,7 @@ fn slow_readers_do_not_hold_the_dyno() {
     stage.ends();
 }
 
-/// A response without end outgrows the disk as well: its client is cut off, and the next request has the dyno.
+/// An endless response also outgrows the disk: its client is cut off, and the next request gets the dyno.
 #[test]
 fn a_slow_reader_of_an_endless_body_is_cut_off() {
     let stage = start("endless_body", &[]);
@@ -231,7 +231,7 @@ fn a_slow_reader_of_an_endless_body_is_cut_off() {
     stage.ends();
 }
 
-/// The body of a request looks like a request; nobody may take it for one.
+/// The body looks like a request, and must not be parsed as one.
 #[test]
 fn never_reads_body() {
     let stage = start("never_reads_body", &[]);
@@ -292,7 +292,7 @@ fn header_flood() {
         );
     }
     stage.held(base, 0);
-    // One name in a list counts as often as it is there: the host looks at it each time.
+    // A name that is repeated in a list counts each time.
     let mark = stage.line_count();
     let reply = stage.get("/x?n=600&name=60000&bytes=1");
     assert_eq!((reply.status, reply.complete), (502, true), "{reply:?}");
@@ -331,7 +331,7 @@ fn bad_headers() {
     ] {
         assert!(text.contains(&format!("{case}: refused")), "{text}");
     }
-    // With what was taken: a sound response, without what is not the guest's to say.
+    // With all accepted headers, the response is valid, without headers that are reserved to the host.
     let reply = stage.get("/x?send=1");
     assert_eq!((reply.status, reply.complete), (200, true), "{reply:?}");
     for name in [
@@ -356,7 +356,7 @@ fn status_101() {
     stage.ends();
 }
 
-/// No number for the engine: the guest is told.
+/// The engine refuses this number, and the guest gets an error.
 #[test]
 fn status_42() {
     let stage = start("status_42", &[]);

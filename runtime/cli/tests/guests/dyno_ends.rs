@@ -1,6 +1,6 @@
 //! Guests that end: by a trap, a panic, an exit, without a response, or before they are up.
 //!
-//! The client gets a page with an error code, the app gets a fresh dyno, and the process lives on.
+//! The client gets a page with an error code, the app gets a fresh dyno, and the process keeps running.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -11,11 +11,11 @@ use testkit::{DynoProcess, HttpReply, PATIENCE, dyno_command, wait_until};
 
 use crate::guest_app::{Stage, start, wat};
 
-/// Each path ends the guest before it has answered: H13, a crash for this reason, and a fresh dyno.
+/// Each path ends the guest before its response: the client gets H13, and the dyno is reported as crashed and replaced.
 fn dies(name: &str, paths: &[(&str, &str)]) -> Stage {
     let stage = start(name, &[]);
     for (path, reason) in paths {
-        // One that has served is replaced at once.
+        // A dyno that has served is replaced at once.
         stage.ok();
         let mark = stage.line_count();
         stage.refuses(path, "H13", 503);
@@ -25,7 +25,7 @@ fn dies(name: &str, paths: &[(&str, &str)]) -> Stage {
     stage
 }
 
-/// Each path gets H13, and the dyno, unharmed, serves on.
+/// Each path gets H13, and the same dyno keeps serving.
 fn says_nothing(stage: &Stage, paths: &[&str]) {
     for path in paths {
         let before = stage.ok();
@@ -37,7 +37,7 @@ fn says_nothing(stage: &Stage, paths: &[&str]) {
 #[test]
 fn trap() {
     let stage = dies("trap", &[("/x", "unreachable"), ("/y", "unreachable")]);
-    // One line each, whatever the engine has to say: a name in a component cannot make another.
+    // Each message of the engine is one line: a name in a component cannot start another line.
     let odd = |line: &&String| !line.contains("]: ") && line.starts_with(' ');
     assert_eq!(
         stage
@@ -62,7 +62,7 @@ fn trap3() {
 #[test]
 fn panic() {
     let stage = dies("panic", &[("/x", "unreachable")]);
-    // The developer reads what the client must not.
+    // The log has the text that the client must not see.
     stage.wait_for_line("the panic's text", |line| {
         line.contains(" app[web.1]: ") && line.contains("the password is hunter2")
     });
@@ -106,7 +106,7 @@ fn no_response3() {
     stage.ends();
 }
 
-/// The dyno never serves a request, and is replaced as if it had: a crash that a request caused leads to no back-off.
+/// The dyno never serves a request, but is replaced at once: crashes caused by requests cause no back-off.
 #[test]
 fn trap_first_request() {
     let stage = start("trap_first_request", &[]);
@@ -149,7 +149,7 @@ fn boot_trap() {
 #[test]
 fn slow_boot() {
     let folder = wat("slow_boot", "");
-    // Only a chosen port is known before the app is up.
+    // The test needs a fixed port, because the port is printed only when the app is up.
     let free = TcpListener::bind(("127.0.0.1", 0))
         .unwrap()
         .local_addr()
@@ -177,7 +177,7 @@ fn slow_boot() {
     Stage::of(local, folder).ends();
 }
 
-/// A request that is sent and not yet answered.
+/// A request that is sent but not yet answered.
 fn early(local: &DynoProcess) -> TcpStream {
     wait_until("the port is open", || {
         TcpStream::connect(("127.0.0.1", local.port)).is_ok()

@@ -11,7 +11,7 @@ use testkit::{DynoProcess, PATIENCE, dyno_command, guest_path};
 
 use crate::guest_app::{Stage, folder, start};
 
-/// All files of this name below a folder.
+/// All files with this name below a folder.
 fn named(folder: &Path, name: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -78,7 +78,7 @@ fn escape_fs() {
     stage.ends();
 }
 
-/// The guest's report after it tried to reach a place.
+/// The guest's report about one connection attempt.
 fn reaches(stage: &Stage, what: &str, place: &str) -> String {
     let place = place
         .replace('%', "%25")
@@ -94,7 +94,7 @@ fn refuses(stage: &Stage, what: &str, place: &str) {
     let said = reaches(stage, what, place);
     assert!(said.starts_with("refused: "), "{what} {place}: {said}");
     if what != "url" && (place.starts_with('0') || place.starts_with("[::ffff:")) {
-        // For a socket, the engine itself rejects the address as no address to connect to.
+        // For a socket, the engine reports an address that cannot be connected to.
         return;
     }
     stage.wait_for_line_after(mark, &format!("a refusal of {what} {place}"), |line| {
@@ -102,7 +102,7 @@ fn refuses(stage: &Stage, what: &str, place: &str) {
     });
 }
 
-/// Each of these hosts is refused by its address, and the refusal is logged, even if the host does not exist.
+/// Each of these addresses is closed. The log says so even if no such host exists.
 const CLOSED_HOSTS: [&str; 7] = [
     "10.0.0.1",
     "192.168.1.1",
@@ -113,7 +113,7 @@ const CLOSED_HOSTS: [&str; 7] = [
     "[fe80::1]",
 ];
 
-/// 169.254.169.254 in decimal and in hexadecimal notation.
+/// 169.254.169.254 in decimal and hexadecimal notation.
 const DISGUISED: [&str; 2] = ["2852039166", "0xa9fea9fe"];
 
 #[test]
@@ -124,7 +124,7 @@ fn connect_to_closed_addresses() {
         refuses(&stage, "url", &format!("http://{host}:80/"));
     }
     stage.ends();
-    // A fresh run: the log lists only a limited number of refusals per dyno.
+    // A new run, because the number of logged refusals of a dyno is limited.
     let stage = start("connect_to", &[]);
     for host in CLOSED_HOSTS
         .into_iter()
@@ -158,14 +158,14 @@ fn redirecting() -> String {
     address.to_string()
 }
 
-/// On a developer's machine, loopback is the only address open besides public ones.
+/// In `dyno local`, loopback is open, and all other addresses that are not public are closed.
 #[test]
 fn connect_to_loopback() {
     let stage = start("connect_to", &[]);
     let address = redirecting();
     let base = stage.descriptors();
     assert_eq!(reaches(&stage, "tcp", &address), "allowed: connected\n");
-    // The platform follows no redirect on behalf of a guest.
+    // The host follows no redirects.
     let url = format!("http://{address}/");
     assert_eq!(
         reaches(&stage, "url", &url),
@@ -180,8 +180,7 @@ fn connect_to_loopback() {
     stage.ends();
 }
 
-/// A server that receives a request and, once the last chunk of its body is there, answers on the next connection with
-/// the bytes that it received.
+/// A server that returns the bytes of its next connection. Answers when the last chunk of the body has arrived.
 fn receiving() -> (String, Receiver<String>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = listener.local_addr().unwrap();
@@ -211,7 +210,7 @@ fn receiving() -> (String, Receiver<String>) {
 /// The end of a chunked body.
 const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
 
-/// The body of an outgoing request: its receiver can tell a truncated body from a complete one.
+/// The receiver of an outgoing request can tell a truncated body from a complete one.
 #[test]
 fn half_upload() {
     let stage = start("half_upload", &[]);
@@ -265,7 +264,7 @@ fn env_dump() {
     stage.ends();
 }
 
-/// Checks the environment that a guest printed, and returns the name of its dyno.
+/// Checks the environment of a guest, and returns the name of its dyno.
 fn surroundings(text: &str) -> String {
     let mut names = Vec::new();
     let mut dyno = String::new();
@@ -321,7 +320,7 @@ fn log_escape() {
     for line in &own {
         let odd = |c: char| c.is_control() && c != '\t' || ('\u{2028}'..='\u{202e}').contains(&c);
         assert!(!line.contains(odd), "{line:?}");
-        // Whatever text the guest writes, its source comes before the text.
+        // Each line starts with its source, whatever the guest writes.
         assert_eq!(line.split(' ').nth(1), Some("app[web.1]:"), "{line}");
     }
     let forged = lines

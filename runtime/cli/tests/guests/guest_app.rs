@@ -1,4 +1,4 @@
-//! A running app around one guest, with limits; checks of its log, and of what it costs the machine.
+//! A running app with one guest and its limits; checks of its log and of its resource usage.
 //!
 //! Must not know any particular guest.
 
@@ -40,7 +40,7 @@ pub(crate) fn start(name: &str, args: &[&str]) -> Stage {
     limited(name, "", args)
 }
 
-/// Starts an app of a guest, with these lines of `[limits]`.
+/// Starts an app of a guest, with the given lines of `[limits]`.
 pub(crate) fn limited(name: &str, limits: &str, args: &[&str]) -> Stage {
     let folder = folder(&guest_path(name), limits);
     let local = DynoProcess::start_local(folder.path(), args);
@@ -61,7 +61,7 @@ pub(crate) fn folder(component: &Path, limits: &str) -> TempDir {
     folder
 }
 
-/// Makes the folder of an app of a guest that is written as text.
+/// Makes the folder of an app of a guest written as WAT.
 pub(crate) fn wat(name: &str, limits: &str) -> TempDir {
     let text = repository().join(format!("runtime/dyno/tests/guests/wat/{name}.wat"));
     let bytes = wat::parse_file(text).unwrap();
@@ -80,7 +80,7 @@ impl Stage {
         self.folder.path()
     }
 
-    /// Requests `/ok`, and gives the number of this call in the instance that served it.
+    /// Requests `/ok`, and returns the number of this call in its instance.
     #[track_caller]
     pub(crate) fn ok(&self) -> u64 {
         let reply = self.get("/ok");
@@ -95,7 +95,7 @@ impl Stage {
         assert_eq!(self.ok(), 1, "the dyno is not a new one");
     }
 
-    /// Requests `path`, which must give the error page of this code, and a router line with the code. Gives the line.
+    /// Requests `path`, which must give the error page of this code, and a router line with the code. Returns the line.
     #[track_caller]
     pub(crate) fn refuses(&self, path: &str, code: &str, status: u16) -> String {
         let mark = self.line_count();
@@ -152,8 +152,8 @@ impl Stage {
         self.wait_for_line_after(mark, &state, |line| line.ends_with(&state));
     }
 
-    /// Requests `path`, and meanwhile sends requests to the other of two dynos, which must serve all of them and live on.
-    /// Gives the response for `path`, and the number of the other responses.
+    /// Requests `path`, and meanwhile sends requests to the other of two dynos, which must serve all of them and keep
+    /// running. Returns the response for `path`, and the number of the other responses.
     #[track_caller]
     pub(crate) fn beside(&self, path: &str) -> (HttpReply, u64) {
         let mark = self.both_are_up();
@@ -167,7 +167,7 @@ impl Stage {
         (reply, answers)
     }
 
-    /// Requests `path`, and `/ok` again and again meanwhile. Gives the response, and the number of the other responses.
+    /// Requests `path`, and meanwhile `/ok` repeatedly. Returns the response, and the number of the other responses.
     pub(crate) fn while_asked(&self, path: &str) -> (HttpReply, u64) {
         thread::scope(|scope| {
             let busy = scope.spawn(|| self.get(path));
@@ -181,7 +181,7 @@ impl Stage {
         })
     }
 
-    /// Waits until both of two dynos are up, and gives a mark behind these lines.
+    /// Waits until both of two dynos are up, and returns a mark after these log lines.
     pub(crate) fn both_are_up(&self) -> usize {
         for dyno in ["web.1", "web.2"] {
             let up = format!("dyno[{dyno}]: State changed from starting to up");

@@ -1,4 +1,4 @@
-//! A hostile client of an app: other clients notice nothing.
+//! A hostile client of an app does not disturb other clients.
 
 use testkit::guest_path;
 use testkit::hostile_client::{HostileTarget, assert_others_are_served};
@@ -17,16 +17,16 @@ fn guest_holds(name: &str, (announces, traps, works): (&str, &str, &str)) {
 }
 
 #[test]
-fn a_stranger_stops_no_wstd_app() {
+fn a_hostile_client_does_not_disturb_other_clients_of_a_wstd_app() {
     guest_holds("announces", ("/?length=1234", "/panic", "/ok"));
 }
 
 #[test]
-fn a_stranger_stops_no_wasi_0_3_app() {
+fn a_hostile_client_does_not_disturb_other_clients_of_a_wasi_0_3_app() {
     guest_holds("announces3", ("/?length=1234", "/panic", "/ok"));
 }
 
 #[test]
-fn a_stranger_stops_no_server() {
+fn a_hostile_client_does_not_disturb_other_clients_of_a_server() {
     guest_holds("listens", ("/", "/exit", "/headers"));
 }

@@ -1,6 +1,6 @@
 //! Guests that use up memory, tables, handles, disk, log, connections.
 //!
-//! Each stops at its limit, other dynos lose nothing, and the host gets everything back.
+//! Each guest stops at its limit, other dynos are not affected, and the host gets all resources back.
 
 use std::net::TcpListener;
 use std::thread;
@@ -9,7 +9,7 @@ use testkit::{DynoProcess, HttpReply, wait_until};
 
 use crate::guest_app::{MEMORY_KIB, Stage, limited, number, start, value, wat};
 
-/// Two dynos; one is flooded beside the other, within the memory it may have.
+/// Floods one of two dynos, within its memory limit, while the other serves.
 fn floods(name: &str, path: &str) -> (Stage, HttpReply) {
     let stage = start(name, &["web=2"]);
     stage.ok();
@@ -19,7 +19,7 @@ fn floods(name: &str, path: &str) -> (Stage, HttpReply) {
     (stage, reply)
 }
 
-/// The host stops it at the cap of its table, which no guest expects: a trap.
+/// The host traps the guest at the limit of its resource table.
 fn overflows(name: &str, paths: &[&str]) {
     for path in paths {
         let (stage, reply) = floods(name, path);
@@ -106,7 +106,7 @@ fn table_growth() {
     stage.ends();
 }
 
-/// Handles that are never closed end no request: the instance is replaced between two.
+/// Handles that are never closed fail no request: the instance is replaced between two requests.
 #[test]
 fn forgotten_handles() {
     let stage = start("resource_flood", &[]);
@@ -129,7 +129,7 @@ fn resource_flood() {
 #[test]
 fn pollable_flood() {
     overflows("pollable_flood", &["/x"]);
-    // As many as it may have can be waited for at once.
+    // The allowed number of pollables can be polled in one call.
     let stage = start("pollable_flood", &[]);
     let reply = stage.get("/x?n=1000&poll=1");
     assert_eq!(number(&reply, "made"), 1000);
@@ -146,7 +146,7 @@ fn stream_flood3() {
     overflows("stream_flood3", &["/x", "/x?what=tasks"]);
 }
 
-/// Writes that go through a stream, whose every error is an I/O error to a C library of WASI 0.2.
+/// Writes through a stream: the C library of WASI 0.2 maps every stream error to an I/O error.
 const STREAMED: [&str; 3] = ["write", "append", "sparse"];
 
 fn says_full(reply: &HttpReply) -> bool {
@@ -174,7 +174,7 @@ fn disk_fill() {
     }
 }
 
-/// Bytes that all dynos have in files.
+/// Bytes in all files of all dynos.
 fn on_disk(stage: &Stage) -> u64 {
     let dynos = stage.run_folder().join("dynos");
     let sizes = files(&dynos)
@@ -183,7 +183,7 @@ fn on_disk(stage: &Stage) -> u64 {
     sizes.sum()
 }
 
-/// All that is in a folder and its folders, but for these themselves.
+/// All files below a folder.
 fn files(folder: &std::path::Path) -> Vec<std::fs::DirEntry> {
     let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
     let (folders, mut all): (Vec<_>, Vec<_>) =
@@ -212,12 +212,12 @@ fn names_run_out(ways: &[&str]) {
         assert!((9_900..=10_000).contains(&made), "{how}: {reply:?}");
         assert!(says_full(&reply), "{reply:?}");
         stage.wait_for_line("the warning", |line| line.contains("no space is left"));
-        // Ten thousand files are gone with the run, and the end does not take long for it.
+        // Ten thousand files are removed with the run, in short time.
         stage.ends();
     }
 }
 
-/// Everything that was written was shown, or counted as dropped.
+/// Each written line was printed or counted as dropped.
 fn accounts_for(stage: &Stage, written: usize, shown: impl Fn(&str) -> bool) {
     wait_until("all lines are accounted for", || {
         let lines = stage.lines();
@@ -239,7 +239,7 @@ fn log_flood() {
     let stage = start("log_flood", &["web=2"]);
     stage.both_are_up();
     let base = stage.kib("VmRSS");
-    // Of the router's lines some may be among those that are dropped.
+    // Dropped lines may include lines of the router.
     let (reply, _) = stage.while_asked("/x?mb=10");
     stage.held(base, MEMORY_KIB);
     assert_eq!(number(&reply, "lines"), 100_000);
@@ -271,7 +271,7 @@ fn connect_flood() {
     });
     let stage = start("connect_flood", &["web=2"]);
     stage.ok();
-    // A dyno opens its two folders when it first looks for them.
+    // A dyno opens its two folders at first use.
     let base = stage.descriptors() + 2 * 2;
     for _ in 0..3 {
         let (reply, _) = stage.beside(&format!("/x?addr={target}&n=5000"));

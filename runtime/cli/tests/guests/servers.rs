@@ -8,7 +8,7 @@ use testkit::{DynoProcess, foreign_guest_path, guest_path, log_field};
 
 use crate::guest_app::{Stage, folder, limited, number, start};
 
-/// The dyno in a log line of the router.
+/// The dyno of a router log line.
 fn dyno(line: &str) -> String {
     let (_, dyno) = line.split_once(" dyno=").unwrap();
     dyno.split(' ').next().unwrap().to_owned()
@@ -21,12 +21,12 @@ fn four_are_up(stage: &Stage) {
     }
 }
 
-/// Four dynos, each on a port of its own, and each request on its own dyno.
+/// Four dynos, each on its own port; each of four concurrent requests gets its own dyno.
 #[test]
 fn listens() {
     let stage = start("listens", &["web=4"]);
     four_are_up(&stage);
-    // Four requests at once are on four dynos: each holds its own until all have been asked.
+    // Four concurrent requests use four dynos: each occupies its dyno until all are sent.
     let mut ports = HashSet::new();
     while ports.len() < 4 {
         thread::scope(|scope| {
@@ -87,7 +87,7 @@ fn listens_and_ends() {
     stage.ends();
 }
 
-/// Early hints reach the client at once; what is no response is H17, and the app's log says why.
+/// Early hints reach the client at once. An invalid response is H17, and the app's log has the reason.
 #[test]
 fn answers_raw() {
     let stage = start("answers_raw", &[]);
@@ -134,7 +134,7 @@ fn binds_elsewhere() {
     stage.ends();
 }
 
-/// The port of a dyno is nothing that another one can dial, even where loopback is open: here.
+/// A dyno cannot connect to the port of another dyno, even where loopback is open, as in `dyno local`.
 #[test]
 fn binds_elsewhere_and_dials() {
     let other = start("listens", &[]);
@@ -155,7 +155,7 @@ fn binds_elsewhere_and_dials() {
     other.ends();
 }
 
-/// Sixty seconds without a listener.
+/// A server that does not listen within sixty seconds has failed to boot.
 #[test]
 fn hangs() {
     let folder = folder(&guest_path("hangs"), "");
@@ -166,7 +166,7 @@ fn hangs() {
     });
 }
 
-/// A client of RFC 6455, with its own example of a key.
+/// A WebSocket client (RFC 6455), with the example key of the RFC.
 fn switched(stage: &Stage) -> std::net::TcpStream {
     let mut stream = stage.connect();
     stream
@@ -187,7 +187,7 @@ fn switched(stage: &Stage) -> std::net::TcpStream {
     stream
 }
 
-/// One masked text frame there, one frame back.
+/// Sends a masked text frame, and reads one frame.
 fn say(stream: &mut std::net::TcpStream, text: &str) -> String {
     let mask = [1, 2, 3, 4];
     let length = u8::try_from(text.len()).unwrap();
@@ -217,7 +217,7 @@ fn chats() {
         let text = format!("message {n}");
         assert_eq!(say(&mut stream, &text), text);
     }
-    // The request holds the only dyno: the next request waits until it has finished.
+    // The WebSocket occupies the only dyno: the next request waits for its end.
     thread::scope(|scope| {
         let waits = scope.spawn(|| stage.get("/plain"));
         stage.wait_for_line_after(mark, "nothing", |_| true);
@@ -231,7 +231,7 @@ fn chats() {
         "{line}"
     );
     assert!(log_field(&line, "bytes") > 1000, "{line}");
-    // A client that just leaves does no harm either.
+    // A client may also disconnect without a close frame.
     let mark = stage.line_count();
     drop(switched(&stage));
     stage.wait_for_router_line_after(mark, "/chat");
@@ -240,7 +240,7 @@ fn chats() {
     stage.ends();
 }
 
-/// Four clients that stay, each with a dyno of its own.
+/// Four clients stay connected, each with its own dyno.
 #[test]
 fn four_chats_at_a_time() {
     let stage = start("chats", &["web=4"]);
@@ -283,7 +283,7 @@ fn axum() {
     assert_eq!(stage.get("/").text(), "hello from axum\n");
     let body = vec![b'x'; 200 * 1024];
     assert!(stage.post("/echo", &body).body == body);
-    // One after the other they are all of the same dyno: the one that became free last.
+    // Sequential requests go to the same dyno: the one that became free last.
     let count = || stage.get("/count").text().parse::<u32>().unwrap();
     assert_eq!(stage.get("/wait").text(), "waited\n");
     let before = count();
@@ -295,9 +295,9 @@ fn axum() {
     stage.ends();
 }
 
-/// A server learns of it by its connection, and goes on: other clients do not pay for the one that left.
+/// The server sees a closed connection and keeps running: other clients are not affected.
 #[test]
-fn a_client_that_leaves_ends_no_server() {
+fn a_client_that_disconnects_does_not_end_a_server() {
     let folder = folder(&foreign_guest_path("axum"), "");
     let stage = Stage::of(DynoProcess::start_local(folder.path(), &["web=1"]), folder);
     let count = || stage.get("/count").text().parse::<u32>().unwrap();
@@ -317,7 +317,7 @@ fn a_client_that_leaves_ends_no_server() {
         assert!(line.contains(" code=H27 "), "{line}");
         assert!(count() >= before, "it is the same one");
     }
-    // Longer than one that does not notice is given.
+    // Longer than the grace time of a guest after a hang-up.
     thread::sleep(std::time::Duration::from_millis(1_500));
     assert_eq!(stage.get("/").status, 200);
     let told = stage.lines();
@@ -325,7 +325,7 @@ fn a_client_that_leaves_ends_no_server() {
     stage.ends();
 }
 
-/// The Rust book's server: Ctrl-C is no reason for a panic.
+/// The server of the Rust book does not panic at Ctrl-C.
 #[test]
 fn book() {
     let stage = start("book", &["web=2"]);

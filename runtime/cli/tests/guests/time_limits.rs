@@ -1,4 +1,4 @@
-//! Guests that use time: they loop, sleep, compute, or go on after their response.
+//! Guests that use time: they loop, sleep, compute, or keep running after their response.
 //!
 //! Tests compare times with each other only, with wide margins.
 
@@ -8,7 +8,7 @@ use testkit::{DynoProcess, log_field};
 
 use crate::guest_app::{limited, number, start, wat};
 
-/// Before its head it is stopped at the deadline; its neighbour goes on meanwhile.
+/// A guest that sends no head is stopped at the deadline. The other dyno serves meanwhile.
 fn stopped_at_the_deadline(name: &str) {
     let stage = limited(name, "timeout = \"1s\"", &["web=2"]);
     let mark = stage.line_count();
@@ -30,7 +30,7 @@ fn stopped_at_the_deadline(name: &str) {
     stage.ends();
 }
 
-/// Behind its head it is stopped soon after its client has left, and its dyno replaced: as often as that happens.
+/// A guest that hangs after its head is stopped soon after its client has left. Its dyno is replaced each time.
 fn stopped_after_a_hangup(name: &str, after: &[&str]) {
     let stage = start(name, &[]);
     for how in after {
@@ -59,7 +59,7 @@ fn spin() {
 #[test]
 fn spin3() {
     stopped_at_the_deadline("spin3");
-    // The guest computes before the host has the head, so the client gets none.
+    // The guest computes before the host gets the head, so the client gets none.
     let stage = limited("spin3", "timeout = \"1s\"", &[]);
     stage.ok();
     stage.refuses("/x?after=head", "H12", 503);
@@ -80,7 +80,7 @@ fn sleep_forever3() {
     stopped_after_a_hangup("sleep_forever3", &["head", "body"]);
 }
 
-/// Two dynos a core compute; another one of the app answers meanwhile.
+/// Two dynos for each core compute, while another dyno of the app answers.
 #[test]
 fn cpu() {
     let cores = thread::available_parallelism().unwrap().get();
@@ -104,7 +104,7 @@ fn cpu() {
     stage.ends();
 }
 
-/// The response is there at once; the next request waits for the call's end, in the same instance.
+/// The response arrives at once. The next request waits for the end of the call, and uses the same instance.
 fn lingers(name: &str, ways: &[&str]) {
     let stage = start(name, &[]);
     for how in ways {
@@ -130,7 +130,7 @@ fn linger() {
 #[test]
 fn linger3() {
     lingers("linger3", &[""]);
-    // A 0.3 guest that computes keeps the host from its streams: the end of the response comes with the end of that.
+    // While a WASI 0.3 guest computes, the host cannot read its streams: the response ends when the guest yields.
     let stage = start("linger3", &[]);
     let reply = stage.get("/x?ms=200&how=spin");
     assert_eq!(
@@ -154,9 +154,9 @@ fn clock_res() {
     stage.ends();
 }
 
-/// All long time limits of the platform at once: 30 s after a response, 55 s of silence in a response, 60 s to boot.
+/// The long time limits, tested concurrently: 30 s after a response, 55 s of silence within one, 60 s to boot.
 #[test]
-fn what_never_ends_is_ended() {
+fn endless_calls_and_boots_are_killed_at_their_time_limits() {
     thread::scope(|scope| {
         scope.spawn(|| falls_silent("spin", "/x?after=body"));
         scope.spawn(|| falls_silent("spin3", "/x?after=body"));

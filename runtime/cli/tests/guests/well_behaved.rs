@@ -7,7 +7,7 @@ use testkit::wait_until;
 
 use crate::guest_app::{Stage, number, start};
 
-/// Bytes of which none follows from its place.
+/// Pseudorandom bytes, so that lost or moved bytes are noticed.
 fn noise(bytes: usize) -> Vec<u8> {
     let next = |state: &u32| Some(state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
     let states = std::iter::successors(Some(1u32), next);
@@ -17,7 +17,7 @@ fn noise(bytes: usize) -> Vec<u8> {
         .collect()
 }
 
-/// Checks the behaviour that both guests share.
+/// The tests that are common to both guests.
 fn serves(stage: &Stage) {
     let reply = stage.get("/");
     assert_eq!(
@@ -51,7 +51,7 @@ fn serves(stage: &Stage) {
     assert_eq!(second, first + 1, "the instance lives on");
 }
 
-/// Checks the request as the app sees it, and that nothing else is passed on.
+/// The headers that an app gets with a request, and those that it must not get.
 fn is_told_of_the_request(stage: &Stage) {
     let sent = [
         "X-Custom: kept",
@@ -87,7 +87,7 @@ fn is_told_of_the_request(stage: &Stage) {
     );
 }
 
-/// Checks that lines of both output streams are in the log, in order.
+/// The lines of both output streams are in the log, in order.
 fn is_heard(stage: &Stage) {
     stage.get("/log?lines=3");
     for line in ["out 3", "err 3"] {
@@ -109,7 +109,7 @@ fn is_heard(stage: &Stage) {
     );
 }
 
-/// One request at a time in an instance, however many come.
+/// An instance serves one request at a time, under any number of clients.
 fn never_overlaps(stage: &Stage) {
     thread::scope(|scope| {
         let asked: Vec<_> = (0..10)
@@ -190,9 +190,9 @@ fn files() {
     stage.ends();
 }
 
-/// Files of a dyno are removed with it; its replacement starts with empty folders.
+/// Files of a dyno are removed with it. Its replacement starts with empty folders.
 #[test]
-fn files_go_with_their_dyno() {
+fn files_of_a_dyno_are_removed_with_it() {
     let stage = start("good", &[]);
     assert_eq!(
         stage.get("/files/write?path=/tmp/mine&bytes=1000").status,
@@ -207,7 +207,7 @@ fn files_go_with_their_dyno() {
     assert!(home.join("tmp/mine").exists());
     let mark = stage.line_count();
     let (client, _) = stage.begin("/stream?chunks=100&ms=60000&bytes=1", 0);
-    // It has the dyno as soon as another request has to wait.
+    // After this time the request occupies the dyno.
     thread::sleep(std::time::Duration::from_millis(100));
     drop(client);
     stage.discards(mark);
@@ -216,14 +216,14 @@ fn files_go_with_their_dyno() {
     stage.ends();
 }
 
-/// Dynos share nothing: not memory, not files.
+/// Dynos share neither memory nor files.
 #[test]
-fn siblings_share_nothing() {
+fn dynos_of_an_app_share_neither_memory_nor_files() {
     let stage = start("good", &["web=2"]);
     stage.both_are_up();
     stage.get("/files/write?path=/tmp/a&bytes=1");
     stage.get("/count");
-    // The dyno that has it is kept busy.
+    // The dyno with the file is kept busy.
     let (client, _) = stage.begin("/stream?chunks=2000&ms=5", 15);
     let (read, count) = (stage.get("/files/read?path=/tmp/a"), stage.get("/count"));
     drop(client);

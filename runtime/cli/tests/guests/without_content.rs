@@ -7,7 +7,7 @@ use http::{Method, Request};
 
 use crate::guest_app::{Stage, start};
 
-/// Method, path, and the length that the client is told.
+/// Method, path, and the `Content-Length` that the client gets.
 const CASES: [(&str, &str, Option<&str>); 6] = [
     ("HEAD", "/", Some("1234")),
     ("HEAD", "/?bytes=5000", Some("1234")),
@@ -17,7 +17,7 @@ const CASES: [(&str, &str, Option<&str>); 6] = [
     ("GET", "/?status=204&bytes=10", None),
 ];
 
-/// The head of the next response on a connection: what follows it would be taken for the head after it.
+/// Reads the next response head on a connection. Stray body bytes would be read as the next head.
 fn read_head(from: &mut impl Read) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -71,7 +71,7 @@ async fn over_http2(stage: &Stage) {
     }
 }
 
-/// None of them costs the dyno anything.
+/// None of these responses ends the dyno.
 fn are_whole(name: &str) {
     let stage = start(name, &[]);
     let before = stage.ok();

@@ -1,11 +1,11 @@
-//! Rules about crates: which may depend on which, how deep they are stacked, and that each dependency is used.
+//! Rules about crates: allowed dependencies, length of dependency chains, and unused dependencies.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::repository::{Dependency, DependencyKind, File, Package};
 use crate::source::{Kind, has_word, only, without_tests};
 
-/// Which crates of the workspace a crate may depend on. [`DEVELOPMENT_CRATE`] may be a development dependency of all.
+/// The workspace crates that each crate may depend on. Every crate may have [`DEVELOPMENT_CRATE`] as a dev-dependency.
 const EDGES: [(&str, &[&str]); 11] = [
     ("grid", &[]),
     ("slugs", &["grid"]),
@@ -24,23 +24,23 @@ const EDGES: [(&str, &[&str]); 11] = [
     ("testkit", &[]),
     ("benches", &["testkit"]),
 ];
-/// The crate that tests share, and that no product may contain.
+/// The crate for tests only, which no product may contain.
 const DEVELOPMENT_CRATE: &str = "testkit";
-/// All that the pure core may depend on, tests apart.
+/// All allowed dependencies of the pure core, except for its tests.
 const GRID_NEEDS: [&str; 2] = ["serde", "thiserror"];
-/// The engine, and the only crate that knows it.
+/// The engine, and the only crate that may depend on it.
 const ENGINE: (&str, &str) = ("wasmtime", "dyno");
-/// Crates of the workspace, at most.
+/// Maximum number of crates in the workspace.
 const CRATES_MAX: usize = 12;
-/// Dependencies on the longest way from one crate to another, at most.
+/// Maximum length of a dependency chain within the workspace.
 const CHAIN_MAX: usize = 5;
-/// Dependencies that no source names, and why a crate has them all the same.
+/// Dependencies that no source names, with the reason.
 const UNNAMED: [(&str, &str); 1] = [
-    // Turns off the spans of the engine, for which a feature is enough.
+    // Disables the tracing spans of the engine by a feature.
     ("cli", "tracing"),
 ];
 
-/// Dependencies that the table of edges does not allow.
+/// Dependencies that the table of allowed dependencies does not contain.
 pub(crate) fn forbidden_edges(packages: &[Package], files: &[File]) -> Vec<String> {
     let members: BTreeSet<&str> = packages.iter().map(|package| &*package.name).collect();
     let mut violations = Vec::new();
@@ -71,7 +71,7 @@ pub(crate) fn forbidden_edges(packages: &[Package], files: &[File]) -> Vec<Strin
     violations
 }
 
-/// Too many crates, or too many of them one on another.
+/// Finds too many crates, and too long dependency chains.
 pub(crate) fn deep_chains(packages: &[Package]) -> Vec<String> {
     let mut violations = Vec::new();
     let count = packages.len();
@@ -102,7 +102,7 @@ pub(crate) fn deep_chains(packages: &[Package]) -> Vec<String> {
     violations
 }
 
-/// The longest way from a crate to others of the workspace. Cargo refuses cycles, so the way ends.
+/// The longest dependency chain from a crate. Finite, because cargo refuses cycles.
 fn longest_chain<'a>(name: &'a str, edges: &BTreeMap<&'a str, Vec<&'a str>>) -> Vec<&'a str> {
     let below = edges.get(name).into_iter().flatten();
     let below = below.filter(|on| edges.contains_key(*on));
@@ -114,7 +114,7 @@ fn longest_chain<'a>(name: &'a str, edges: &BTreeMap<&'a str, Vec<&'a str>>) -> 
     chain
 }
 
-/// Dependencies that no source of their crate names: those of the product in `src` without its tests.
+/// Dependencies that no source of their crate names. For normal dependencies, only `src` without tests counts.
 pub(crate) fn unused_dependencies(packages: &[Package], files: &[File]) -> Vec<String> {
     let mut violations = Vec::new();
     for package in packages {
@@ -153,7 +153,7 @@ pub(crate) fn unused_dependencies(packages: &[Package], files: &[File]) -> Vec<S
     violations
 }
 
-/// Where a manifest names a dependency, as `FILE:LINE`.
+/// The place of a dependency in a manifest, as `FILE:LINE`.
 fn place(package: &Package, dependency: &Dependency, files: &[File]) -> String {
     let manifest = format!("{}/Cargo.toml", package.folder);
     let text = files.iter().find(|file| file.path == manifest);
@@ -163,7 +163,7 @@ fn place(package: &Package, dependency: &Dependency, files: &[File]) -> String {
         rest.is_some_and(|rest| rest.starts_with(['.', ' ', '=']))
     };
     let mut lines = text.lines().enumerate().filter(|(_, line)| sets(line));
-    // Development dependencies stand last.
+    // Dev-dependencies are the last table of a manifest.
     let found = match dependency.kind {
         DependencyKind::Normal => lines.next(),
         DependencyKind::Development | DependencyKind::Build => lines.last(),

@@ -1,8 +1,8 @@
 //! The rule that modules side by side import each other in one direction only: no cycle between the folders of a crate,
 //! nor between a folder and a file, or two files, of the same folder.
 //!
-//! A module and those below it count as one, seen from outside. What passes between a module and its own parent
-//! is left out: a parent declares its children and shows what they offer.
+//! A module counts together with its submodules. Imports between a module and its parent are ignored, because a
+//! parent declares its children and re-exports their items.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::use_paths::{Import, imports};
 /// Segments of a path, without `crate`.
 type ModulePath = Vec<String>;
 
-/// Looking up a name follows so many re-exports, at most.
+/// Maximum number of re-exports that a lookup of a name follows.
 const RE_EXPORTS_MAX: usize = 16;
 
 /// The modules of one crate.
@@ -27,21 +27,21 @@ struct Module {
     imports: Vec<Import>,
 }
 
-/// An import from one of two modules side by side into the other, and where it stands.
+/// An import between two sibling modules, and its place.
 struct Edge {
     from: String,
     to: String,
     place: String,
-    /// Both modules have folders of their own.
+    /// Whether both modules have their own folders.
     between_folders: bool,
 }
 
-/// Which cycles are looked for.
+/// The kind of cycles to find.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Among {
-    /// Modules that have folders of their own.
+    /// Cycles between modules with their own folders.
     Folders,
-    /// All modules.
+    /// Cycles between any modules.
     Files,
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn import_cycles(files: &[File], among: Among) -> Vec<String> {
     violations
 }
 
-/// The `src` folder of a crate, and the path of the module whose file this is. Programs in `src/bin` are no modules.
+/// The `src` folder of a file's crate, and the path of its module. Programs in `src/bin` are no modules.
 fn module_of(path: &str) -> Option<(&str, ModulePath)> {
     let (crate_folder, rest) = path.split_once("/src/")?;
     if rest.starts_with("bin/") {
@@ -93,7 +93,7 @@ fn module_of(path: &str) -> Option<(&str, ModulePath)> {
 }
 
 impl ModuleTree {
-    /// Imports between modules side by side, by the path of their parent.
+    /// Imports between sibling modules, by the path of their parent.
     fn edges(&self) -> BTreeMap<ModulePath, Vec<Edge>> {
         let mut edges: BTreeMap<ModulePath, Vec<Edge>> = BTreeMap::new();
         for (from, module) in &self.modules {
@@ -123,7 +123,7 @@ impl ModuleTree {
         paths.any(|path| path.len() > module.len() && path.starts_with(module))
     }
 
-    /// The module in which what a path names is defined; nothing if that is another crate's.
+    /// The module that defines the item of a path; `None` if another crate defines it.
     fn resolve(&self, from: &[String], path: &[String], depth: usize) -> Option<ModulePath> {
         if depth > RE_EXPORTS_MAX {
             return None;
@@ -160,7 +160,7 @@ impl ModuleTree {
         Some(module)
     }
 
-    /// What a module's own import makes of a name, but for the import that is being looked up.
+    /// The path that a module's imports give to a name, without the import that is being resolved.
     fn re_export(&self, module: &[String], name: &str, looked_up: &[String]) -> Option<ModulePath> {
         let imports = &self.modules.get(module)?.imports;
         let mut own = imports.iter().filter(|import| import.path != looked_up);
@@ -169,7 +169,7 @@ impl ModuleTree {
     }
 }
 
-/// Shortest cycles: one for each group of modules of which each reaches each other.
+/// Shortest cycles, one for each strongly connected group of modules.
 fn cycles(edges: &[Edge]) -> Vec<Vec<&Edge>> {
     let mut seen: BTreeSet<&str> = BTreeSet::new();
     let mut cycles = Vec::new();
@@ -190,7 +190,7 @@ fn cycles(edges: &[Edge]) -> Vec<Vec<&Edge>> {
     cycles
 }
 
-/// The fewest imports that lead from one module to another.
+/// A shortest chain of imports from one module to another.
 fn shortest_way<'a>(edges: &'a [Edge], from: &str, to: &str) -> Option<Vec<&'a Edge>> {
     let mut ways: Vec<Vec<&Edge>> = vec![Vec::new()];
     let mut reached: BTreeSet<&str> = BTreeSet::new();
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_are_told_from_files() {
+    fn folders_are_distinguished_from_files() {
         let sources = files(&[
             ("lib.rs", "mod a;\nmod b;\nmod c;"),
             ("a.rs", "use crate::b::X;\nuse crate::c::Y;"),
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn parents_tests_other_crates_and_one_direction_are_left_alone() {
+    fn imports_of_parents_tests_and_other_crates_are_allowed() {
         let found = cycles_of(&[
             (
                 "lib.rs",

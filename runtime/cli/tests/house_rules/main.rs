@@ -1,7 +1,7 @@
-//! The house rules that a program can check: each test holds this repository to one of them.
+//! House rules that a program can check: each test checks one rule for this repository.
 //!
-//! A rule is a function from files, or from what cargo knows of the crates, to violations, each of which says file, line
-//! and what to do. Rules read sources as text, and are tested beside their code with samples that break them.
+//! A rule is a function from files, or from cargo's metadata of the crates, to violations, each of which says file,
+//! line and what to do. Rules read sources as text, and are tested beside their code with samples that break them.
 
 mod crates;
 mod imports;
@@ -20,7 +20,7 @@ fn assert_none(violations: &[String]) {
     assert!(violations.is_empty(), "\n{}\n", violations.join("\n"));
 }
 
-/// Prints violations of a rule that does not hold yet, for whoever works on it.
+/// Prints the violations of a rule that is not enforced yet.
 fn report(rule: &str, violations: &[String]) {
     println!("== {rule}: {}", violations.len());
     for violation in violations {
@@ -29,12 +29,12 @@ fn report(rule: &str, violations: &[String]) {
 }
 
 #[test]
-fn crates_know_only_those_below() {
+fn crates_depend_only_on_lower_crates() {
     assert_none(&crates::forbidden_edges(&read_packages(), &read_files()));
 }
 
 #[test]
-fn crates_are_few_and_stacked_low() {
+fn number_and_depth_of_crates_are_limited() {
     assert_none(&crates::deep_chains(&read_packages()));
 }
 
@@ -60,7 +60,7 @@ fn files_side_by_side_import_in_one_direction() {
 }
 
 #[test]
-fn type_names_stand_once() {
+fn type_names_are_unique() {
     assert_none(&type_names::repeated_types(&read_files()));
 }
 
@@ -80,7 +80,7 @@ fn folders_have_few_files() {
 }
 
 #[test]
-fn files_say_what_they_own() {
+fn files_begin_with_a_header_comment() {
     assert_none(&text::missing_headers(&read_files()));
 }
 
@@ -90,7 +90,7 @@ fn modules_are_files_of_their_own_folder() {
 }
 
 #[test]
-fn nothing_is_unfinished_or_switched_off() {
+fn no_code_is_unfinished_or_switched_off() {
     assert_none(&text::leftovers(&read_files()));
 }
 
@@ -108,6 +108,6 @@ fn every_guest_has_a_host_test() {
 }
 
 #[test]
-fn no_file_knows_a_machine_or_a_registry() {
+fn no_file_names_a_machine_path_or_a_registry_host() {
     assert_none(&text::machine_names(&read_files()));
 }

@@ -1,4 +1,4 @@
-//! The repository as the rules see it: its text files, and what cargo knows of its crates.
+//! The repository as the rules see it: its text files, and cargo's metadata of its crates.
 //!
 //! Must not know the rules.
 
@@ -7,12 +7,12 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// The folder of the house rules. Their samples break the rules, so some rules leave it out.
+/// The folder of the house rules. Its samples break rules, so some rules ignore the folder.
 pub(crate) const THIS_FOLDER: &str = "runtime/cli/tests/house_rules/";
-/// Folders that tools make: no rule reads them.
+/// Folders made by tools, which no rule reads.
 const SKIPPED_FOLDERS: [&str; 4] = ["target", ".git", "node_modules", "__pycache__"];
 
-/// A text file, by its path from the root of the repository.
+/// A text file, with its path from the root of the repository.
 pub(crate) struct File {
     pub(crate) path: String,
     pub(crate) text: String,
@@ -35,7 +35,7 @@ fn root() -> PathBuf {
     root.canonicalize().expect("the repository is there")
 }
 
-/// Reads all text files of the repository. A file that vanishes meanwhile belongs to another test.
+/// Reads all text files of the repository. Files that vanish meanwhile belong to another test, and are skipped.
 pub(crate) fn read_files() -> Vec<File> {
     let root = root();
     let mut files = Vec::new();
@@ -67,7 +67,7 @@ pub(crate) fn read_files() -> Vec<File> {
 /// A crate of the workspace.
 pub(crate) struct Package {
     pub(crate) name: String,
-    /// Its folder, from the root of the repository.
+    /// The crate's folder, from the root of the repository.
     pub(crate) folder: String,
     pub(crate) dependencies: Vec<Dependency>,
 }

@@ -5,23 +5,23 @@ use std::collections::BTreeMap;
 use crate::repository::File;
 use crate::source::{Function, Kind, functions, only, without_tests};
 
-/// Lines of a file, at most.
+/// Maximum lines of a file.
 const FILE_LINES_MAX: usize = 600;
-/// Lines of the middle one of all production files, at most.
+/// Maximum median of lines over all production files.
 const FILE_LINES_MEDIAN_MAX: usize = 150;
-/// Lines of a function, at most, from `fn` to its closing brace.
+/// Maximum lines of a function, from `fn` to its closing brace.
 const FUNCTION_LINES_MAX: usize = 70;
-/// Lines that nine production functions of ten keep to.
+/// Maximum 90th percentile of lines over all production functions.
 const FUNCTION_LINES_P90_MAX: usize = 30;
-/// Rust files of a folder, at most.
+/// Maximum number of Rust files in a folder.
 const FOLDER_FILES_MAX: usize = 15;
-/// Folders with more files: cargo looks for programs there, and each guest is a program of one file.
+/// Folders that may have more files: cargo finds programs there, and each guest is a program of one file.
 const FOLDERS_OF_PROGRAMS: [&str; 2] = [
     "runtime/dyno/tests/guests/p2/src/bin",
     "runtime/dyno/tests/guests/p3/src/bin",
 ];
 
-/// Files that are too long, tests included; and a median of all others that is.
+/// Finds files that are too long, including tests, and a median of production files that is too high.
 pub(crate) fn long_files(files: &[File]) -> Vec<String> {
     let mut violations = Vec::new();
     let mut production = Vec::new();
@@ -45,7 +45,7 @@ pub(crate) fn long_files(files: &[File]) -> Vec<String> {
     violations
 }
 
-/// Functions that are too long, tests included; and a 90th percentile of all others that is.
+/// Finds functions that are too long, including tests, and a 90th percentile of production functions that is too high.
 pub(crate) fn long_functions(files: &[File]) -> Vec<String> {
     let mut violations = Vec::new();
     let mut production = Vec::new();
@@ -73,7 +73,7 @@ pub(crate) fn long_functions(files: &[File]) -> Vec<String> {
     violations
 }
 
-/// Folders with too many Rust files right in them.
+/// Finds folders that directly contain too many Rust files.
 pub(crate) fn full_folders(files: &[File]) -> Vec<String> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for file in files.iter().filter(|file| file.is_rust()) {
@@ -89,7 +89,7 @@ pub(crate) fn full_folders(files: &[File]) -> Vec<String> {
     .collect()
 }
 
-/// The value that so many per cent of all do not exceed; 0 of none.
+/// The percentile of some values; 0 if there are none.
 fn percentile(values: &mut [usize], per_cent: usize) -> usize {
     values.sort_unstable();
     let index = (values.len() * per_cent).div_ceil(100).saturating_sub(1);

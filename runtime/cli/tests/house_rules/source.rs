@@ -1,10 +1,10 @@
-//! Rust source as text: what is code, comment or literal, where functions begin and end.
+//! Rust source as text: code, comments and literals, and the start and end of functions.
 //!
-//! Good enough not to be fooled by quotes and comments. Must not know the rules.
+//! A simple lexer that handles quotes and comments. Must not know the rules.
 
 use std::ops::Range;
 
-/// What a piece of Rust source is.
+/// The kind of a piece of Rust source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Code,
@@ -13,7 +13,7 @@ pub(crate) enum Kind {
     Text,
 }
 
-/// A source in pieces, in order and without gaps.
+/// Splits a source into pieces, in order and without gaps.
 fn cut(source: &str) -> Vec<(Kind, Range<usize>)> {
     let bytes = source.as_bytes();
     let mut pieces = Vec::new();
@@ -34,7 +34,7 @@ fn cut(source: &str) -> Vec<(Kind, Range<usize>)> {
     pieces
 }
 
-/// The comment or literal that a text begins with, and its length.
+/// The kind and length of the comment or literal at the start of a text.
 fn piece(text: &str, word_goes_on: bool) -> Option<(Kind, usize)> {
     if text.starts_with("//") {
         return Some((Kind::Comment, text.find('\n').unwrap_or(text.len())));
@@ -47,7 +47,7 @@ fn piece(text: &str, word_goes_on: bool) -> Option<(Kind, usize)> {
     }
     if let Some(rest) = text.strip_prefix('\'') {
         let mut rest = rest.chars();
-        // Anything else is a lifetime.
+        // Otherwise the quote starts a lifetime.
         let literal = rest.next() == Some('\\') || rest.next() == Some('\'');
         return literal.then(|| (Kind::Text, quoted(text, '\'')));
     }
@@ -63,7 +63,7 @@ fn piece(text: &str, word_goes_on: bool) -> Option<(Kind, usize)> {
     Some((Kind::Text, start.len() + hashes + 1 + inner))
 }
 
-/// The length of a block comment: these nest.
+/// The length of a block comment, which may be nested.
 fn block_comment(text: &str) -> usize {
     let (mut depth, mut at) = (0_usize, 0);
     while at < text.len() {
@@ -80,7 +80,7 @@ fn block_comment(text: &str) -> usize {
     at
 }
 
-/// The length of a literal between two quotes, in which a backslash takes the next character along.
+/// The length of a quoted literal, in which a backslash escapes the next character.
 fn quoted(text: &str, quote: char) -> usize {
     let mut chars = text.char_indices().skip(1);
     while let Some((at, c)) = chars.next() {
@@ -93,7 +93,7 @@ fn quoted(text: &str, quote: char) -> usize {
     text.len()
 }
 
-/// The source with everything but one kind blanked: lines and columns stay where they are.
+/// Blanks everything except one kind. Lines and columns stay the same.
 pub(crate) fn only(source: &str, kept: Kind) -> String {
     let mut view = String::with_capacity(source.len());
     for (kind, range) in cut(source) {
@@ -111,7 +111,7 @@ fn blank(text: &str) -> String {
         .collect()
 }
 
-/// Code with what stands under `#[cfg(test)]` blanked.
+/// Blanks all items under `#[cfg(test)]`.
 pub(crate) fn without_tests(code: &str) -> String {
     let mark = "#[cfg(test)]";
     let mut kept = code.to_owned();
@@ -123,7 +123,7 @@ pub(crate) fn without_tests(code: &str) -> String {
     kept
 }
 
-/// Behind the closing brace of the item that begins at `from`; nothing if it has no body.
+/// The position after the closing brace of the item that starts at `from`; `None` if the item has no body.
 fn body_end(code: &str, from: usize) -> Option<usize> {
     let (mut depth, mut braces) = (0_i32, 0_i32);
     for (at, byte) in code.bytes().enumerate().skip(from) {
@@ -151,7 +151,7 @@ pub(crate) struct Function {
     pub(crate) lines: usize,
 }
 
-/// The functions of code whose comments and literals are blanked. One without a body has no length.
+/// The functions in code whose comments and literals are blanked. Functions without a body are skipped.
 pub(crate) fn functions(code: &str) -> Vec<Function> {
     let part = |c: char| c.is_alphanumeric() || c == '_';
     let starts = code
@@ -171,7 +171,7 @@ pub(crate) fn functions(code: &str) -> Vec<Function> {
     all.collect()
 }
 
-/// What stands in string literals.
+/// The contents of string literals.
 pub(crate) fn literals(source: &str) -> Vec<String> {
     let pieces = cut(source)
         .into_iter()
@@ -184,7 +184,7 @@ pub(crate) fn literals(source: &str) -> Vec<String> {
     inner.collect()
 }
 
-/// Where a word stands: not as a part of a longer one.
+/// The positions of a whole word.
 pub(crate) fn words<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     let part = |c: char| c.is_alphanumeric() || c == '_';
     let whole = move |at: &usize| {
@@ -196,12 +196,12 @@ pub(crate) fn words<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = us
     text.match_indices(word).map(|(at, _)| at).filter(whole)
 }
 
-/// Whether a word stands in a text: not as a part of a longer one.
+/// Whether a text contains a whole word.
 pub(crate) fn has_word(text: &str, word: &str) -> bool {
     words(text, word).next().is_some()
 }
 
-/// The number of the line in which a byte stands.
+/// The line number of a byte position.
 pub(crate) fn line(text: &str, at: usize) -> usize {
     text[..at].matches('\n').count() + 1
 }
@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn literals_and_comments_are_told_from_code() {
+    fn literals_and_comments_are_distinguished_from_code() {
         let source = "let a = \"fn x() { \\\" \"; // fn y() {\n/* { /* \" */ \n */ f('\"', '\\'', '{');\nr#\"}\"}\"#; <'a>";
         assert_eq!(only(source, Kind::Code).len(), source.len());
         let code: Vec<String> = only(source, Kind::Code)

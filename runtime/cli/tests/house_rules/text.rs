@@ -5,18 +5,18 @@ use std::collections::BTreeSet;
 use crate::repository::{File, THIS_FOLDER};
 use crate::source::{Kind, line, literals, only, words};
 
-/// The only files with `unsafe`: what loads native code, and the allocator.
+/// The only files that may use `unsafe`: the loader of native code, and the allocator.
 const UNSAFE_FILES: [&str; 2] = [
     "runtime/dyno/src/code/compile.rs",
     "runtime/cli/src/alloc.rs",
 ];
-/// Code that is unfinished or switched off.
+/// Marks of unfinished or disabled code.
 const LEFTOVERS: [&str; 4] = ["todo!", "unimplemented!", "dbg!", "#[ignore"];
-/// Comments that say so.
+/// Marks of unfinished code in comments.
 const NOTES: [&str; 2] = ["FIXME", "XXX"];
-/// Paths of one machine.
+/// Absolute paths of single machines.
 const MACHINE_PATHS: [&str; 2] = ["/work/", "/root/"];
-/// Hosts that package managers know by themselves, and that another machine may have to replace.
+/// Registry hosts, which belong in the settings of package managers, where other machines can replace them.
 const REGISTRY_HOSTS: [&[&str]; 8] = [
     &["index", "crates", "io"],
     &["static", "crates", "io"],
@@ -27,10 +27,10 @@ const REGISTRY_HOSTS: [&[&str]; 8] = [
     &["proxy", "golang", "org"],
     &["deb", "debian", "org"],
 ];
-/// Where the guest programs are.
+/// The folder of the guest programs.
 const GUESTS: &str = "runtime/dyno/tests/guests/";
 
-/// Rust files that do not say first what they own.
+/// Finds Rust files without a header comment.
 pub(crate) fn missing_headers(files: &[File]) -> Vec<String> {
     let without = files
         .iter()
@@ -43,7 +43,7 @@ pub(crate) fn missing_headers(files: &[File]) -> Vec<String> {
         .collect()
 }
 
-/// Code and comments that are unfinished or switched off.
+/// Finds marks of unfinished or disabled code.
 pub(crate) fn leftovers(files: &[File]) -> Vec<String> {
     let mut violations = Vec::new();
     for file in files.iter().filter(|file| file.is_rust()) {
@@ -60,7 +60,7 @@ pub(crate) fn leftovers(files: &[File]) -> Vec<String> {
     violations
 }
 
-/// `unsafe` in files that must do without.
+/// Finds `unsafe` outside of [`UNSAFE_FILES`].
 pub(crate) fn unsafe_code(files: &[File]) -> Vec<String> {
     let others = files
         .iter()
@@ -79,7 +79,7 @@ pub(crate) fn unsafe_code(files: &[File]) -> Vec<String> {
     violations
 }
 
-/// Modules from another folder, and modules in a `mod.rs`.
+/// Finds modules included from another folder, and `mod.rs` files.
 pub(crate) fn misplaced_modules(files: &[File]) -> Vec<String> {
     let mut violations = Vec::new();
     for file in files.iter().filter(|file| file.is_rust()) {
@@ -108,7 +108,7 @@ pub(crate) fn misplaced_modules(files: &[File]) -> Vec<String> {
     violations
 }
 
-/// Guest programs that no test of the host or of the binary names.
+/// Finds guest programs that no test of the host or of the binary names.
 pub(crate) fn guests_without_test(files: &[File]) -> Vec<String> {
     let tests = files.iter().filter(|file| is_host_test(file));
     let named: BTreeSet<String> = tests
@@ -135,14 +135,14 @@ fn is_host_test(file: &File) -> bool {
         && !path.starts_with(THIS_FOLDER)
 }
 
-/// The guest that a literal of a test names: itself, or the name of a file.
+/// The guest named by a literal, which is the name or a file path.
 fn guest_name_of(literal: &str) -> &str {
     let name = literal.rsplit('/').next().unwrap_or(literal);
     let bare = name.strip_suffix(".wat");
     bare.or_else(|| name.strip_suffix(".wasm")).unwrap_or(name)
 }
 
-/// The name of the guest whose program a file is.
+/// The name of the guest whose source is the file at `path`.
 pub(crate) fn guest(path: &str) -> Option<&str> {
     let path = path.strip_prefix(GUESTS)?;
     if let Some(text) = path.strip_prefix("wat/") {
@@ -157,7 +157,7 @@ pub(crate) fn guest(path: &str) -> Option<&str> {
     single.or_else(|| program.strip_suffix("/main.rs"))
 }
 
-/// Absolute paths of one machine, and hosts of package registries.
+/// Finds absolute paths of single machines, and hosts of package registries.
 pub(crate) fn machine_names(files: &[File]) -> Vec<String> {
     let mut violations = Vec::new();
     for file in files
@@ -174,7 +174,7 @@ pub(crate) fn machine_names(files: &[File]) -> Vec<String> {
         }
         for path in MACHINE_PATHS {
             let starts = file.text.match_indices(path).map(|(at, _)| at);
-            // After these the path goes on from elsewhere: it is not absolute.
+            // After one of these characters, the text is the middle of a longer path, which is not absolute.
             let goes_on = |c: char| c.is_alphanumeric() || "._-/}>)*~$".contains(c);
             let absolute = starts.filter(|at| !file.text[..*at].ends_with(goes_on));
             violations.extend(absolute.map(|at| {
@@ -189,7 +189,7 @@ pub(crate) fn machine_names(files: &[File]) -> Vec<String> {
     violations
 }
 
-/// Where a word stands, as `FILE:LINE`.
+/// The places of a word, as `FILE:LINE`.
 fn places<'a>(text: &'a str, word: &'a str, path: &'a str) -> impl Iterator<Item = String> + 'a {
     words(text, word).map(move |at| format!("{path}:{}", line(text, at)))
 }
@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn machines_and_registries_are_found() {
-        // Joined here: the rule holds for files that quote this one.
+        // Joined at run time, because the rule also applies to files that quote this one.
         let host = ["pypi", "org"].join(".");
         let wrong = format!("cd /work/main\nhttps://{host}/simple\n\"/root/.cargo\"\n");
         assert_eq!(machine_names(&file("a.sh", &*wrong)).len(), 3);

@@ -1,11 +1,11 @@
-//! The rule that a type name stands once in the production code of the workspace.
+//! The rule that type names are unique in the production code of the workspace.
 
 use std::collections::BTreeMap;
 
 use crate::repository::File;
 use crate::source::{Kind, line, only, without_tests, words};
 
-/// Names that stand more than once, and why.
+/// Names that may be used more than once, with the reason.
 const EXCEPTIONS: [(&str, &str); 0] = [];
 
 /// Whether a file belongs to the product or the benches: not to tests, guests, examples or the sdk.
@@ -18,7 +18,7 @@ fn is_production(file: &File) -> bool {
         && !file.path.starts_with("runtime/testkit/")
 }
 
-/// Types of the same name, wherever they are in the workspace.
+/// Finds types with the same name, anywhere in the workspace.
 pub(crate) fn repeated_types(files: &[File]) -> Vec<String> {
     let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for file in files.iter().filter(|file| is_production(file)) {
@@ -40,7 +40,7 @@ pub(crate) fn repeated_types(files: &[File]) -> Vec<String> {
         .collect()
 }
 
-/// Names of the types that code defines, and where. Associated types of traits are none: they are indented.
+/// The names and places of the types that code defines. Associated types are ignored, because they are indented.
 fn type_names(code: &str) -> Vec<(String, usize)> {
     let mut names = Vec::new();
     for keyword in ["struct", "enum", "union", "trait", "type"] {
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn types_of_one_name_are_found() {
+    fn types_with_the_same_name_are_found() {
         let wrong = files(&[
             (
                 "runtime/a/src/lib.rs",
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn associated_types_tests_and_other_workspaces_are_left_alone() {
+    fn associated_types_tests_and_other_workspaces_are_ignored() {
         let sound = files(&[
             (
                 "runtime/a/src/lib.rs",

@@ -1,20 +1,20 @@
-//! The paths that a module imports: those of its `use` items, and those that code names in full.
+//! The paths that a module imports: by `use` items, and by full paths in code.
 //!
-//! Must not know which modules there are.
+//! Must not know the modules of a crate.
 
 use crate::source::{line, words};
 
-/// A path, as it is written.
+/// A path as written in the source.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Import {
-    /// Its segments; `self` at the end and globs left out.
+    /// The segments, without a final `self` or glob.
     pub(crate) path: Vec<String>,
-    /// The name that it has in the module, if it is a `use` item of one name.
+    /// The local name, if the path is a `use` item with a single name.
     pub(crate) name: Option<String>,
     pub(crate) line: usize,
 }
 
-/// The imports of code whose comments and literals are blanked.
+/// The imports in code whose comments and literals are blanked.
 pub(crate) fn imports(code: &str) -> Vec<Import> {
     let mut imports = Vec::new();
     let mut rest = code.to_owned();
@@ -36,7 +36,7 @@ pub(crate) fn imports(code: &str) -> Vec<Import> {
             let continued = rest[..at].trim_end().ends_with("::");
             let visibility = rest[..at].ends_with("in ") || rest[..at].ends_with("pub(");
             let path = segments(&rest[at..]);
-            // A path that goes on after `super` is counted at its first segment.
+            // A path that continues after `super` is counted at its first segment.
             if path.len() > 1 && !continued && !visibility {
                 let line = line(code, at);
                 imports.push(Import {
@@ -57,7 +57,7 @@ fn blank(text: &str) -> String {
         .collect()
 }
 
-/// The segments of the path that a text begins with.
+/// The segments of the path at the start of a text.
 fn segments(text: &str) -> Vec<String> {
     let mut segments = Vec::new();
     for segment in text.split("::") {
@@ -74,7 +74,7 @@ fn segments(text: &str) -> Vec<String> {
     segments
 }
 
-/// The imports of the tree that stands from `start` to `end`, below a path.
+/// The imports of the `use` tree between `start` and `end`, below a path.
 fn use_tree(code: &str, start: usize, end: usize, above: &[String], imports: &mut Vec<Import>) {
     let text = &code[start..end];
     let Some(open) = text.find('{') else {
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn trees_of_use_items_are_taken_apart() {
+    fn trees_of_use_items_are_split_into_paths() {
         let code =
             "pub use a::b;\npub(crate) use crate::{c::{self, D as E}, f::*,\n    super_g,\n};\n";
         let named = |name: &str| Some(name.to_owned());

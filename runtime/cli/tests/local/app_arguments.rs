@@ -25,7 +25,7 @@ fn a_folder_with_a_component_runs() {
 }
 
 #[test]
-fn the_folder_is_this_one_if_none_is_named() {
+fn without_an_argument_the_current_folder_runs() {
     let demo = DemoApp::from_guest("good");
     let mut command = dyno_command();
     let command = command
@@ -84,7 +84,7 @@ fn a_damaged_slug_is_refused() {
 }
 
 #[test]
-fn mistakes_in_the_arguments_say_what_would_do() {
+fn errors_about_the_argument_name_valid_arguments() {
     let demo = DemoApp::from_guest("good");
     let cases: [(&[&str], &[&str]); 8] = [
         (&["web"], &["neither a formation such as web=2"]),
@@ -120,7 +120,7 @@ fn mistakes_in_the_arguments_say_what_would_do() {
 }
 
 #[test]
-fn wrong_usage_has_an_exit_code_of_its_own() {
+fn usage_errors_have_their_own_exit_code() {
     for args in [
         &["-p", "many"][..],
         &["-p", "70000"],
@@ -133,7 +133,7 @@ fn wrong_usage_has_an_exit_code_of_its_own() {
 }
 
 #[test]
-fn the_app_answers_on_every_host_name() {
+fn the_app_answers_on_every_hostname() {
     let local = DynoProcess::start_local(&guest_path("good"), &[]);
     for host in [
         "localhost",

@@ -8,14 +8,14 @@ use testkit::{
     DemoApp, DynoProcess, HomeFolder, dyno_command, error_of, file_names, guest_path, repository,
 };
 
-/// Makes `file` one of the guests that are written as text.
+/// Compiles a guest written as WAT to `file`.
 fn assemble(name: &str, file: &Path) {
     let text = repository().join(format!("runtime/dyno/tests/guests/wat/{name}.wat"));
     fs::write(file, wat::parse_file(text).unwrap()).unwrap();
 }
 
 #[test]
-fn an_app_that_traps_at_boot_is_an_error_with_the_reason() {
+fn a_trap_at_boot_is_an_error_with_the_reason() {
     let demo = DemoApp::new();
     assemble("boot_trap", &demo.file_path("app.wasm"));
     let text = demo.local_error(&[]);
@@ -24,7 +24,7 @@ fn an_app_that_traps_at_boot_is_an_error_with_the_reason() {
 }
 
 #[test]
-fn with_watch_it_waits_for_the_next_change() {
+fn with_watch_a_failed_boot_waits_for_the_next_change() {
     let demo = DemoApp::new();
     assemble("boot_trap", &demo.file_path("app.wasm"));
     let mut command = dyno_command();
@@ -44,9 +44,9 @@ fn with_watch_it_waits_for_the_next_change() {
     assert!(local.stop().success());
 }
 
-/// An app whose source cannot be loaded: the app's own words, and the end.
+/// If the app cannot be loaded, `dyno local` prints the app's output and exits.
 #[test]
-fn an_app_that_cannot_be_loaded_is_an_error_with_its_own_words() {
+fn an_app_that_cannot_be_loaded_is_an_error_with_its_output() {
     let demo = DemoApp::from_guest("loads");
     demo.write_file(".env", "LOAD=err\n");
     let output = dyno_command()
@@ -72,7 +72,7 @@ fn an_app_that_cannot_be_loaded_is_an_error_with_its_own_words() {
 }
 
 #[test]
-fn a_change_that_cannot_be_loaded_leaves_what_served() {
+fn a_change_that_cannot_be_loaded_leaves_the_old_version_serving() {
     let demo = DemoApp::from_guest("loads");
     let local = demo.start_local(&["web=2", "--watch"]);
     local.wait_for_line("watching", |line| line.contains("Watching"));
@@ -100,7 +100,7 @@ fn a_change_that_cannot_be_loaded_leaves_what_served() {
 }
 
 #[test]
-fn an_app_that_takes_its_time_to_boot_is_waited_for() {
+fn a_slow_boot_is_waited_for() {
     let demo = DemoApp::new();
     assemble("slow_boot", &demo.file_path("app.wasm"));
     let local = demo.start_local(&[]);
@@ -110,7 +110,7 @@ fn an_app_that_takes_its_time_to_boot_is_waited_for() {
     assert!(local.stop().success());
 }
 
-/// The only file in the compile cache, and its number: one that was made anew has another.
+/// The only file in the compile cache, and its inode number, which differs after a new compilation.
 fn cached(home: &HomeFolder) -> (PathBuf, u64) {
     let folder = home.cache_folder().join("compiled");
     let files = file_names(&folder);
@@ -132,7 +132,7 @@ fn serve_once(home: &HomeFolder) {
 }
 
 #[test]
-fn a_component_is_compiled_once_and_damaged_code_is_replaced() {
+fn a_component_is_compiled_once_and_damaged_cache_files_are_replaced() {
     let home = HomeFolder::new();
     serve_once(&home);
     let (file, number) = cached(&home);
@@ -154,7 +154,7 @@ fn a_component_is_compiled_once_and_damaged_code_is_replaced() {
 }
 
 #[test]
-fn what_is_no_component_is_refused_in_clear_words() {
+fn a_file_that_is_no_component_is_refused_with_a_clear_error() {
     let demo = DemoApp::new();
     demo.write_file("app.wasm", "no WebAssembly");
     let text = error_of(

@@ -1,4 +1,4 @@
-//! One request at a time, in order of arrival, never queued at a busy dyno; and log lines with the true times.
+//! Requests are served one at a time, in order of arrival, and never wait at a busy dyno. Times in the log are real.
 
 use std::sync::Barrier;
 use std::thread;
@@ -7,12 +7,12 @@ use std::time::{Duration, Instant, SystemTime};
 use testkit::{DynoProcess, guest_path, log_field};
 
 const REQUESTS: usize = 20;
-/// What each of them takes, in milliseconds.
+/// Duration of each request, in milliseconds.
 const SERVICE_MS: u64 = 50;
-/// Times in log lines are cut to milliseconds, each on its own.
+/// Rounding error of a sum of times: each time in a log line is truncated to milliseconds.
 const ROUNDING_MS: u64 = 2;
 
-/// One request as the router logged it; times in milliseconds.
+/// A request as the router logged it. Times are in milliseconds.
 #[derive(Clone, Debug)]
 struct Logged {
     path: String,
@@ -55,7 +55,7 @@ impl Logged {
     }
 }
 
-/// What was logged from `mark` on, in the order of the log, as soon as it is `count` requests.
+/// Waits for `count` requests in the log after `mark`, and returns them in order.
 fn logged(local: &DynoProcess, mark: usize, count: usize) -> Vec<Logged> {
     let deadline = Instant::now() + testkit::PATIENCE;
     loop {
@@ -74,14 +74,14 @@ fn logged(local: &DynoProcess, mark: usize, count: usize) -> Vec<Logged> {
     }
 }
 
-/// What a client saw of a request.
+/// A request as its client saw it.
 struct Seen {
     number: usize,
     sent: Duration,
     took: Duration,
 }
 
-/// Sends [`REQUESTS`], each `gap` after the one before, and checks that each is answered by a guest of its own.
+/// Sends [`REQUESTS`] at intervals of `gap`, and checks the answer of each.
 fn ask(local: &DynoProcess, path: &str, gap: Duration) -> (Vec<Seen>, Duration) {
     let start = Barrier::new(REQUESTS + 1);
     let mut began = Instant::now();
@@ -114,8 +114,8 @@ fn ask(local: &DynoProcess, path: &str, gap: Duration) -> (Vec<Seen>, Duration) 
     (seen.collect(), took)
 }
 
-/// Each dyno begins with a request only when the one before has had its time. (When a request ends in the log its
-/// answer is on its way: the dyno may have begun with the next one.)
+/// Checks that each dyno starts a request only after the previous one has taken its time. (The log line is written
+/// after the answer has left, when the dyno may already serve the next request.)
 fn assert_one_at_a_time(requests: &[Logged]) {
     for one in requests {
         let others = requests.iter().filter(|other| other.dyno == one.dyno);
@@ -130,7 +130,7 @@ fn assert_one_at_a_time(requests: &[Logged]) {
     }
 }
 
-/// A client waits at least as long as the log says that it waited and was served.
+/// Checks that a client waited at least for the queue and service times in the log.
 fn assert_true(seen: &[Seen], requests: &[Logged]) {
     for client in seen {
         let id = format!("&id={}", client.number);
@@ -148,7 +148,7 @@ fn assert_true(seen: &[Seen], requests: &[Logged]) {
 }
 
 #[test]
-fn one_dyno_serves_one_at_a_time_and_four_take_a_quarter() {
+fn one_dyno_serves_one_request_at_a_time_and_four_dynos_take_a_quarter_of_the_time() {
     let path = format!("/overlap?ms={SERVICE_MS}");
     let run = |formation: &str| {
         let local = DynoProcess::start_local(&guest_path("good"), &[formation]);
@@ -174,7 +174,7 @@ fn one_dyno_serves_one_at_a_time_and_four_take_a_quarter() {
         four >= Duration::from_millis(SERVICE_MS * REQUESTS as u64 / 4),
         "{four:?}"
     );
-    // A quarter, and what it takes to send the requests, which is the same for both.
+    // A quarter of the time, plus the time to send the requests, which is the same for both.
     assert!(four * 5 < one * 2, "{four:?} against {one:?}");
     let share = |dyno: &str| requests.iter().filter(|r| r.dyno == dyno).count();
     let most = ["web.1", "web.2", "web.3", "web.4"]
@@ -188,12 +188,12 @@ fn one_dyno_serves_one_at_a_time_and_four_take_a_quarter() {
     );
 }
 
-/// A first request holds the only dyno until all others wait, so that each finds one more before it.
+/// The first request occupies the only dyno until all others wait, so that the queue length grows by one each time.
 #[test]
-fn requests_are_answered_in_order_of_arrival_and_the_log_counts_them() {
+fn requests_are_answered_in_order_and_the_log_has_the_queue_length() {
     const HOLD: Duration = Duration::from_millis(600);
     const GAP: Duration = Duration::from_millis(15);
-    /// Requests this far apart cannot overtake each other on their way to the router.
+    /// With this interval, requests cannot overtake each other on their way to the router.
     const APART: Duration = Duration::from_millis(75);
     let local = DynoProcess::start_local(&guest_path("good"), &[]);
     let mark = local.line_count();
@@ -207,7 +207,7 @@ fn requests_are_answered_in_order_of_arrival_and_the_log_counts_them() {
     let requests = logged(&local, mark, REQUESTS + 1);
     let queues: Vec<u64> = requests.iter().map(|request| request.queue).collect();
     let first = requests[1].queue;
-    // How many were there already: one more for each, in the order in which they were answered.
+    // The queue length at arrival grows by one for each request, in the order of the answers.
     let expected: Vec<u64> = (first..first + REQUESTS as u64).collect();
     assert_eq!(
         (queues[0], &queues[1..]),
@@ -241,12 +241,12 @@ fn requests_are_answered_in_order_of_arrival_and_the_log_counts_them() {
 }
 
 #[test]
-fn a_slow_request_holds_up_nobody_while_another_dyno_is_free() {
+fn a_slow_request_delays_no_other_while_a_dyno_is_free() {
     const SLOW: &str = "/sleep?ms=3000";
     let local = DynoProcess::start_local(&guest_path("good"), &["web=2"]);
     let (slow, during) = thread::scope(|scope| {
         let slow = scope.spawn(|| local.get(SLOW));
-        // It has its dyno long before this is over.
+        // The slow request gets its dyno within this time.
         thread::sleep(Duration::from_millis(400));
         let mut during = 0;
         while !slow.is_finished() {

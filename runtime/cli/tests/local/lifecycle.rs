@@ -1,4 +1,4 @@
-//! From the first start to Ctrl-C: how a run ends, and what it leaves behind.
+//! A run of `dyno local` from the first start to Ctrl-C: exits and leftover files.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -9,7 +9,7 @@ use testkit::{
     foreign_guest_path, guest_path,
 };
 
-/// Hangs are told from ends by this; an idle runner ends in a fraction of it.
+/// Time limit for an exit. An idle run exits in a fraction of this time.
 const SOON: Duration = Duration::from_secs(10);
 
 fn start(home: &HomeFolder, args: &[&str]) -> DynoProcess {
@@ -43,7 +43,7 @@ fn an_example_runs_in_an_empty_home_and_leaves_only_the_cache() {
 }
 
 #[test]
-fn both_signals_end_it_with_success() {
+fn sigint_and_sigterm_end_a_run_with_success() {
     for signal in ["INT", "TERM"] {
         let home = HomeFolder::new();
         let local = start(&home, &[guest_path("good").to_str().unwrap()]);
@@ -69,9 +69,9 @@ fn every_state_of_a_dyno_is_logged() {
     assert!(local.wait_for_exit().success());
 }
 
-/// Connections that say nothing, or not all, hold nobody up.
+/// Connections with no request or an incomplete request do not delay the exit.
 #[test]
-fn idle_connections_do_not_hold_it_up() {
+fn idle_connections_do_not_delay_the_exit() {
     let beginnings: [&[u8]; 4] = [
         b"",
         b"GET / HTTP/1.1\r\nHost: demo.localhost\r\n\r\n",
@@ -91,7 +91,7 @@ fn idle_connections_do_not_hold_it_up() {
 }
 
 #[test]
-fn a_request_that_runs_is_ended_with_h24() {
+fn a_running_request_ends_with_h24() {
     let local = DynoProcess::start_local(&guest_path("good"), &[]);
     let mut stream = local.connect();
     stream
@@ -111,10 +111,10 @@ fn a_request_that_runs_is_ended_with_h24() {
 }
 
 #[test]
-fn a_short_request_is_finished_first() {
+fn a_short_request_is_finished_before_the_exit() {
     let local = DynoProcess::start_local(&guest_path("good"), &[]);
     let mut stream = local.connect();
-    // Longer than the signal takes to arrive, shorter than the grace.
+    // Longer than the delivery of the signal, shorter than the grace time.
     stream
         .write_all(b"GET /sleep?ms=150 HTTP/1.1\r\nHost: demo.localhost\r\n\r\n")
         .unwrap();
@@ -130,7 +130,7 @@ fn a_short_request_is_finished_first() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn a_second_signal_ends_a_run_at_once() {
     let home = HomeFolder::new();
     let local = start(&home, &[guest_path("spin").to_str().unwrap()]);
     let mut stream = local.connect();
@@ -147,7 +147,7 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
-fn stopping_ends_a_build_and_all_that_it_started() {
+fn a_signal_ends_a_build_and_its_child_processes() {
     let (home, demo) = (HomeFolder::new(), DemoApp::new());
     demo.write_file(
         "dyno.toml",
@@ -164,7 +164,7 @@ fn stopping_ends_a_build_and_all_that_it_started() {
 }
 
 #[test]
-fn what_a_killed_run_left_is_removed_by_the_next() {
+fn leftovers_of_a_killed_run_are_removed_by_the_next_run() {
     let home = HomeFolder::new();
     let component = guest_path("good");
     let component = component.to_str().unwrap();
@@ -180,7 +180,7 @@ fn what_a_killed_run_left_is_removed_by_the_next() {
 }
 
 #[test]
-fn two_at_once_do_not_disturb_each_other() {
+fn two_runs_at_once_do_not_disturb_each_other() {
     let home = HomeFolder::new();
     let component = guest_path("good");
     let args = ["local", component.to_str().unwrap(), "-p", "0"];
@@ -198,7 +198,7 @@ fn two_at_once_do_not_disturb_each_other() {
 }
 
 #[test]
-fn stopping_ends_the_compiler() {
+fn a_signal_ends_the_compiler() {
     let home = HomeFolder::new();
     let mut command = home.dyno_command();
     let local = DynoProcess::spawn(
@@ -215,7 +215,7 @@ fn stopping_ends_the_compiler() {
 }
 
 #[test]
-fn a_port_in_use_is_an_error_that_names_the_way_out() {
+fn a_port_in_use_is_an_error_with_a_remedy() {
     let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let text = error_of(
@@ -231,7 +231,7 @@ fn a_port_in_use_is_an_error_that_names_the_way_out() {
 }
 
 #[test]
-fn the_port_is_the_one_asked_for() {
+fn the_requested_port_is_used() {
     let free = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = free.local_addr().unwrap().port();
     drop(free);

@@ -4,7 +4,7 @@ use std::fs;
 
 use testkit::{DynoProcess, file_names, foreign_guest_path, scratch_folder};
 
-/// The body that goes there and back, in bytes.
+/// Size of the echoed body, in bytes.
 const BODY_BYTES: usize = 300 * 1024;
 
 fn runs_unchanged(name: &str) {
@@ -37,21 +37,21 @@ fn runs_unchanged(name: &str) {
 }
 
 #[test]
-fn wstd() {
+fn a_component_of_wstd_runs() {
     runs_unchanged("wstd");
 }
 
 #[test]
-fn wasi_0_3() {
+fn a_component_of_wasi_0_3_runs() {
     runs_unchanged("p3");
 }
 
 #[test]
-fn componentize_js() {
+fn a_component_of_componentize_js_runs() {
     runs_unchanged("js");
 }
 
 #[test]
-fn componentize_py() {
+fn a_component_of_componentize_py_runs() {
     runs_unchanged("py");
 }

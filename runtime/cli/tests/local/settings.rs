@@ -13,7 +13,7 @@ fn variables_come_from_dotenv() {
     assert_eq!(local.get("/env/GREETING").text(), "hi\nthere");
     assert_eq!(local.get("/env/PLAIN").text(), "a b");
     assert_eq!(local.get("/env/EMPTY").status, 200);
-    // It is the developer's own: no part of the slug.
+    // The `.env` file is private to the developer and not part of the slug.
     assert!(!local.get("/files/list?path=/").text().contains(".env"));
     for (name, value) in [
         ("DYNO", "web.1"),
@@ -25,12 +25,12 @@ fn variables_come_from_dotenv() {
         assert_eq!(local.get(&format!("/env/{name}")).text(), value);
     }
     assert!(local.get("/env/SLUG_ID").text().starts_with("sha256:"));
-    // Nothing of this machine's.
+    // No variable of this machine's environment reaches the app.
     assert!(!local.get("/env").text().contains("PATH="));
 }
 
 #[test]
-fn another_file_of_variables_takes_the_place_of_dotenv() {
+fn another_env_file_replaces_dotenv() {
     let demo = DemoApp::from_guest("good");
     demo.write_file(".env", "A=1\nB=1\n")
         .write_file("other.env", "A=2\n");
@@ -41,7 +41,7 @@ fn another_file_of_variables_takes_the_place_of_dotenv() {
 }
 
 #[test]
-fn mistakes_in_files_name_the_file_and_the_line() {
+fn errors_in_files_name_the_file_and_the_line() {
     let demo = DemoApp::from_guest("good");
     let absent = demo.local_error(&["-e", "absent.env"]);
     assert!(absent.contains("cannot read absent.env"), "{absent}");
@@ -66,7 +66,7 @@ fn mistakes_in_files_name_the_file_and_the_line() {
 }
 
 #[test]
-fn app_json_gives_defaults_and_asks_for_the_rest() {
+fn app_json_gives_defaults_and_requires_other_variables() {
     let demo = DemoApp::from_guest("good");
     demo.write_file(
         "app.json",
@@ -83,7 +83,7 @@ fn app_json_gives_defaults_and_asks_for_the_rest() {
 }
 
 #[test]
-fn the_formation_given_wins_over_the_files() {
+fn a_formation_argument_overrides_the_files() {
     let demo = DemoApp::from_guest("good");
     demo.write_file("dyno.toml", "[formation]\nweb = 2\n");
     let local = demo.start_local(&[]);
@@ -95,7 +95,7 @@ fn the_formation_given_wins_over_the_files() {
 }
 
 #[test]
-fn a_procfile_says_what_web_is() {
+fn a_procfile_names_the_web_component() {
     let demo = DemoApp::from_guest("good");
     std::fs::rename(demo.file_path("app.wasm"), demo.file_path("one.wasm")).unwrap();
     demo.replace_component("good3");
@@ -107,7 +107,7 @@ fn a_procfile_says_what_web_is() {
     );
     demo.write_file("Procfile", "web: one.wasm\n")
         .write_file("Procfile.other", "web: two.wasm\n");
-    // Only one of the two has trailers.
+    // Only one of the two components sends trailers.
     let local = demo.start_local(&[]);
     assert_eq!(local.get("/trailers").status, 200);
     assert!(local.stop().success());
@@ -119,7 +119,7 @@ fn a_procfile_says_what_web_is() {
 }
 
 #[test]
-fn the_time_limit_of_dyno_toml_is_kept() {
+fn the_time_limit_of_dyno_toml_applies() {
     let demo = DemoApp::from_guest("good");
     demo.write_file(
         "dyno.toml",
@@ -139,13 +139,13 @@ fn the_time_limit_of_dyno_toml_is_kept() {
         log_field(&line, "wait") + log_field(&line, "service") >= 999,
         "{line}"
     );
-    // The dyno is another one: this is its first call.
+    // A new dyno serves its first call.
     assert_eq!(local.get("/count").text(), "1\n");
     assert!(local.stop().success());
 }
 
 #[test]
-fn the_memory_limit_of_dyno_toml_is_kept() {
+fn the_memory_limit_of_dyno_toml_applies() {
     let mib = |limits: &str| {
         let demo = DemoApp::from_guest("memory_bomb");
         demo.write_file("dyno.toml", limits);
@@ -165,7 +165,7 @@ fn the_memory_limit_of_dyno_toml_is_kept() {
 }
 
 #[test]
-fn without_dynos_every_request_is_h14() {
+fn without_dynos_every_request_gets_h14() {
     let demo = DemoApp::from_guest("good");
     let local = demo.start_local(&["web=0"]);
     let reply = local.get("/");
@@ -180,7 +180,7 @@ fn without_dynos_every_request_is_h14() {
 }
 
 #[test]
-fn lines_of_guests_carry_time_and_dyno() {
+fn log_lines_of_guests_have_the_time_and_the_dyno() {
     let local = DemoApp::from_guest("good").start_local(&[]);
     assert_eq!(local.get("/log?lines=2").status, 200);
     for text in ["out 1", "out 2", "err 1", "err 2"] {
@@ -192,9 +192,9 @@ fn lines_of_guests_carry_time_and_dyno() {
     }
 }
 
-/// Not on a terminal, and with NO_COLOR, lines are plain.
+/// Lines have no colours without a terminal, and with NO_COLOR.
 #[test]
-fn lines_have_no_colours_where_there_is_no_terminal() {
+fn without_a_terminal_log_lines_have_no_colours() {
     for no_color in [true, false] {
         let demo = DemoApp::from_guest("good");
         let mut command = testkit::dyno_command();
@@ -211,7 +211,7 @@ fn lines_have_no_colours_where_there_is_no_terminal() {
 }
 
 #[test]
-fn colours_tell_dynos_apart() {
+fn each_dyno_has_its_own_log_colour() {
     let demo = DemoApp::from_guest("good");
     let mut command = testkit::dyno_command();
     command.env_remove("NO_COLOR").env("CLICOLOR_FORCE", "1");
@@ -230,7 +230,7 @@ fn colours_tell_dynos_apart() {
     assert!(local.stop().success());
 }
 
-/// ECMA-48 8.3.117: an app's colours are shown where there are colours; what else it sends stays escaped.
+/// ECMA-48 8.3.117: colours of an app are shown where output has colours; other escape sequences stay escaped.
 #[test]
 fn colours_of_an_app_are_shown_on_a_terminal_and_left_out_of_a_pipe() {
     let demo = DemoApp::from_guest("log_escape");
@@ -257,9 +257,9 @@ fn colours_of_an_app_are_shown_on_a_terminal_and_left_out_of_a_pipe() {
     }
 }
 
-/// What `dyno config --shell > .env` writes, read by `dyno local`; and files of other systems' editors.
+/// `dyno local` reads files written by `dyno config --shell > .env`, and by editors of other systems.
 #[test]
-fn env_files_hold_any_value_with_or_without_a_byte_order_mark() {
+fn env_files_may_have_any_value_and_a_byte_order_mark() {
     let demo = DemoApp::from_guest("good");
     for text in [
         &b"QUOTES='it'\\''s \"$5\" \\ #1'\nLINES='a\nb'\n"[..],

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use testkit::{DemoApp, DynoProcess, ExampleApp, HttpReply};
 
-/// Clients that ask without a pause.
+/// Number of clients that send requests without a pause.
 const CLIENTS: usize = 3;
 const WHICH: &str = "/env/RELEASE_VERSION";
 
-/// Asks all the time while `work` is done; every answer is a release's number, and they never go back by more
-/// than what is served side by side during a swap.
+/// Sends requests while `work` runs; all of them must succeed. Returns the versions that answered, client by client:
+/// they never fall, except between the two versions that are served side by side during a swap.
 fn under_load(local: &DynoProcess, work: impl FnOnce()) -> Vec<String> {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -65,7 +65,7 @@ fn a_change_is_swapped_in_without_a_lost_request() {
         up(mark);
         assert_eq!(local.get(WHICH).text(), "v3");
     });
-    // The third has only just come up.
+    // The third version is up since a moment.
     for version in ["v1", "v2"] {
         assert!(
             releases.iter().any(|release| release == version),
@@ -76,7 +76,7 @@ fn a_change_is_swapped_in_without_a_lost_request() {
 }
 
 #[test]
-fn variables_are_read_again() {
+fn variables_are_read_again_after_a_change() {
     let demo = DemoApp::from_guest("good");
     demo.write_file(".env", "A=1\n");
     let local = demo.start_local(&["--watch"]);

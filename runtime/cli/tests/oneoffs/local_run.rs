@@ -1,4 +1,4 @@
-//! `dyno local run`: a program on this machine, without a server.
+//! `dyno local run`: runs a program on this machine, without a server.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -10,12 +10,12 @@ use testkit::{core_guest_path, dyno_command, guest_path};
 
 use crate::program_app::{app, signal};
 
-/// A folder to be in.
+/// A temporary working folder.
 pub(crate) fn place() -> TempDir {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
 }
 
-/// `dyno local run` in a folder, with these words.
+/// A `dyno local run` command in a folder, with these arguments.
 pub(crate) fn command(place: &TempDir, words: &[&str]) -> Command {
     let mut command = dyno_command();
     command.current_dir(place.path()).args(["local", "run"]);
@@ -32,7 +32,7 @@ pub(crate) fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn every_exit_code_is_exact() {
+fn all_exit_codes_are_passed_on() {
     let place = place();
     let (component, core) = (guest_path("exit_with_code"), core_guest_path("exit_with1"));
     thread::scope(|scope| {
@@ -53,7 +53,7 @@ fn every_exit_code_is_exact() {
 }
 
 #[test]
-fn input_output_and_errors_are_its_own() {
+fn stdin_stdout_and_stderr_are_those_of_the_command() {
     let place = place();
     for cat in [guest_path("cat"), core_guest_path("cat1")] {
         let mut command = command(&place, &["--", cat.to_str().unwrap()]);
@@ -72,7 +72,7 @@ fn input_output_and_errors_are_its_own() {
 }
 
 #[test]
-fn a_signal_ends_it() {
+fn a_signal_ends_the_program() {
     let place = place();
     for (how, name, code) in [
         ("sleep", "INT", 130),
@@ -86,7 +86,7 @@ fn a_signal_ends_it() {
         let mut out = BufReader::new(child.stdout.take().unwrap());
         out.read_line(&mut line).unwrap();
         assert_eq!(line, "begun\n");
-        // Waiting would close it, and a program that reads would end by itself.
+        // `wait` would close stdin, which ends a program that reads.
         let _stdin = child.stdin.take();
         signal(&child, name);
         assert_eq!(child.wait().unwrap().code(), Some(code), "{how}");
@@ -94,7 +94,7 @@ fn a_signal_ends_it() {
 }
 
 #[test]
-fn a_process_type_of_the_app_here_is_built_and_run() {
+fn a_process_type_of_the_app_in_the_folder_is_built_and_run() {
     let place = place();
     let procfile = "web: good.wasm\nshow: surroundings.wasm fixed $A\n";
     app(place.path(), &["good", "surroundings"], procfile);
@@ -140,9 +140,9 @@ fn a_process_type_of_the_app_here_is_built_and_run() {
     );
 }
 
-/// The public test suite of WASI counts them.
+/// The public test suite of WASI checks the number of variables.
 #[test]
-fn a_file_has_the_variables_that_it_is_given_and_no_others() {
+fn a_component_file_gets_only_the_given_variables() {
     let place = place();
     for program in [guest_path("surroundings"), core_guest_path("surroundings1")] {
         let program = program.to_str().unwrap();
@@ -159,9 +159,9 @@ fn a_file_has_the_variables_that_it_is_given_and_no_others() {
     }
 }
 
-/// With a folder in place of `/`, a program has the folders that it is given and no others.
+/// With a folder mounted as `/`, a program has only the given folders.
 #[test]
-fn a_folder_takes_the_place_of_the_root() {
+fn a_folder_can_be_mounted_as_the_root() {
     let place = place();
     for folder in ["root/below", "root/tmp", "more"] {
         fs::create_dir_all(place.path().join(folder)).unwrap();
@@ -179,7 +179,7 @@ fn a_folder_takes_the_place_of_the_root() {
     assert_eq!(fs::read(place.path().join("more/new")).unwrap(), b"made");
 }
 
-/// What the app's folder has behind links, and under long names, is there in the slug.
+/// Files behind links and under long names of the app's folder are in the slug.
 #[test]
 fn links_inside_the_app_and_long_names_are_kept() {
     let place = place();

@@ -1,6 +1,5 @@
-//! WASI preview 1, call by call, under `dyno local run --dir FOLDER::/`. Each call gives the result that is written
-//! down here, which is the result of `wasmtime` where that is installed. The calls include those of the public test
-//! suite of WASI.
+//! WASI preview 1, call by call, under `dyno local run --dir FOLDER::/`. Each call must give the recorded result. If
+//! `wasmtime` is installed, its results are compared too. The calls include those of the public test suite of WASI.
 
 mod assemble;
 
@@ -10,7 +9,7 @@ use std::process::{Command, Output};
 
 use crate::local_run::{command, place, text};
 
-/// Scripts of calls, and what they print.
+/// Scripts of calls, with their expected output.
 const SCRIPTS: [(&str, &str); 9] = [
     ("opening", include_str!("preview1/opening.txt")),
     ("contents", include_str!("preview1/contents.txt")),
@@ -23,7 +22,7 @@ const SCRIPTS: [(&str, &str); 9] = [
     ("limits", include_str!("preview1/limits.txt")),
 ];
 
-/// A script's calls: its lines up to the first colon outside of a text.
+/// The calls of a script: each line up to the first colon outside of quotes.
 fn calls(printed: &str) -> String {
     let call = |line: &str| {
         let mut quoted = false;
@@ -49,7 +48,7 @@ fn run(command: &mut Command, module: &Path, root: &Path) -> Output {
 }
 
 #[test]
-fn each_call_gives_what_wasmtime_gives() {
+fn each_call_gives_the_result_of_wasmtime() {
     let mut wrong = String::new();
     for (name, printed) in SCRIPTS {
         let place = place();

@@ -1,4 +1,4 @@
-//! An app of programs: a folder with test guests and a Procfile.
+//! An app that consists of programs: a folder with test guests and a Procfile.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use testkit::{Server, ServerRig, core_guest_path, guest_path, wait_until};
 
 pub(crate) const APP: &str = "jobs";
 
-/// Writes an app of these guests, each as `NAME.wasm`, and this Procfile.
+/// Writes an app with `guests`, each as `NAME.wasm`, and with a Procfile.
 pub(crate) fn app(folder: &Path, guests: &[&str], procfile: &str) {
     fs::create_dir_all(folder).unwrap();
     for name in guests {
@@ -22,7 +22,7 @@ pub(crate) fn app(folder: &Path, guests: &[&str], procfile: &str) {
     fs::write(folder.join("dyno.toml"), format!("name = \"{APP}\"\n")).unwrap();
 }
 
-/// Programs that may be run, and a web process.
+/// An app with runnable programs and a web process.
 pub(crate) const PROGRAMS: &str = "\
 web: good.wasm
 code: exit_with_code.wasm
@@ -44,7 +44,7 @@ pub(crate) const GUESTS: [&str; 8] = [
     "surroundings",
 ];
 
-/// Deploys the app in a folder, which succeeds; gives what was said on stderr and stdout.
+/// Deploys the app in a folder. Returns stderr and stdout.
 #[track_caller]
 pub(crate) fn deploy(server: &Server<'_>, folder: &Path) -> String {
     let said = server.run(&["deploy", folder.to_str().unwrap()]);
@@ -52,7 +52,7 @@ pub(crate) fn deploy(server: &Server<'_>, folder: &Path) -> String {
     format!("{}{}", said.stderr, said.stdout)
 }
 
-/// A server with the app of programs.
+/// Starts a server and deploys the app.
 pub(crate) fn with_programs(rig: &ServerRig) -> Server<'_> {
     let folder = rig.path("jobs");
     app(&folder, &GUESTS, PROGRAMS);
@@ -61,7 +61,7 @@ pub(crate) fn with_programs(rig: &ServerRig) -> Server<'_> {
     server
 }
 
-/// `dyno run` with these words, with pipes to all three of its ends.
+/// Starts `dyno run` with pipes for stdin, stdout and stderr.
 pub(crate) fn spawn_run(server: &Server<'_>, words: &[&str]) -> Child {
     let mut all = vec!["run", "-a", APP, "--"];
     all.extend(words);
@@ -81,7 +81,7 @@ pub(crate) fn wait_for_no_one_off(server: &Server<'_>) {
     assert!(!said.success().contains("run."), "{}", said.stdout);
 }
 
-/// Sends a process a signal.
+/// Sends a signal to a process.
 pub(crate) fn signal(child: &Child, name: &str) {
     let status = std::process::Command::new("kill")
         .args([format!("-{name}"), child.id().to_string()])

@@ -1,4 +1,4 @@
-//! The release process: before the new dynos start, visible while it runs, and its failure.
+//! The release process: it runs before new dynos start, its output is visible, and its failure keeps the old release.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use testkit::{DynoProcess, Server, ServerRig};
 
 use crate::program_app::{APP, app, deploy};
 
-/// An app whose release process prints three lines and ends as its config vars say.
+/// An app whose release process prints three lines and exits as its config vars say.
 fn stepping(rig: &ServerRig, note: &str) -> PathBuf {
     let folder = rig.path("jobs");
     let procfile = "web: good.wasm\nrelease: cmd_steps.wasm 3 $STEP_MS $STEP_CODE\n";
@@ -33,7 +33,7 @@ fn plan(server: &Server<'_>, folder: &Path) -> String {
 }
 
 #[test]
-fn a_release_process_that_fails_keeps_the_old_release() {
+fn a_failed_release_process_keeps_the_old_release() {
     let rig = ServerRig::new();
     let (server, folder) = with_release(&rig, "0");
     let said = deploy(&server, &folder);
@@ -41,7 +41,7 @@ fn a_release_process_that_fails_keeps_the_old_release() {
         assert!(said.contains(&format!("release.1 | step {step}")), "{said}");
     }
     assert_eq!(server.app_variable(APP, "RELEASE_VERSION"), "v1");
-    // A change of config makes a release, and each release has its process run.
+    // A config change makes a release, and each release runs the release process.
     let said = server.run(&["config", "set", "STEP_CODE=3", "-a", APP]);
     let why = "release command failed with exit code 3";
     assert!(said.failure().contains(why), "{}", said.stderr);
@@ -56,7 +56,7 @@ fn a_release_process_that_fails_keeps_the_old_release() {
     assert_eq!(server.app_variable(APP, "RELEASE_VERSION"), "v1");
     server.wait_for_log(APP, &["dyno[release.1]: Process exited with status 3"]);
     server.wait_for_dynos(APP, 1);
-    // Nothing tries again by itself, and the next good one takes over.
+    // A failed release is not retried. The next good release serves.
     server
         .run(&["config", "set", "STEP_CODE=0", "-a", APP])
         .success();
@@ -70,20 +70,20 @@ fn a_release_process_that_fails_keeps_the_old_release() {
         plan.find("start web.1 of v4"),
     );
     assert!(run.is_some() && run < start, "{plan}");
-    // Its time is dyno time.
+    // The time of the release process counts as dyno time.
     let usage = server.get_json(&format!("/v1/apps/{APP}/usage"));
     assert!(usage.to_string().contains("\"release\""), "{usage}");
     assert!(server.stop().success());
 }
 
 #[test]
-fn its_output_is_seen_while_it_runs() {
+fn output_of_a_release_process_is_shown_while_it_runs() {
     let rig = ServerRig::new();
     let (server, folder) = with_release(&rig, "3000");
     let mut command = server.command(&["deploy", folder.to_str().unwrap()]);
     let deploy = DynoProcess::spawn(&mut command);
     deploy.wait_for_line("the first line", |line| line.contains("release.1 | step 1"));
-    // It has six seconds to go, and nothing of the release runs yet.
+    // The release process runs for six more seconds; no dyno of the release runs yet.
     let release = server.get_json(&format!("/v1/apps/{APP}/releases/v1"));
     assert_eq!(release["status"], "pending", "{:?}", deploy.lines());
     let dynos = server.list_dynos(APP);
@@ -101,7 +101,7 @@ fn its_output_is_seen_while_it_runs() {
 }
 
 #[test]
-fn one_that_was_running_when_the_server_was_killed_runs_again() {
+fn a_release_process_interrupted_by_a_kill_of_the_server_runs_again() {
     let rig = ServerRig::new();
     let (server, _) = with_release(&rig, "2000");
     let folder = stepping(&rig, "one");
@@ -127,7 +127,7 @@ fn one_that_was_running_when_the_server_was_killed_runs_again() {
 }
 
 #[test]
-fn one_is_stopped_by_name_which_fails_its_release() {
+fn stopping_a_release_process_by_name_fails_its_release() {
     let rig = ServerRig::new();
     let (server, folder) = with_release(&rig, "60000");
     let mut command = server.command(&["deploy", folder.to_str().unwrap()]);

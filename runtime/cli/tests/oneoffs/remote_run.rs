@@ -9,19 +9,19 @@ use testkit::{Server, ServerRig, wait_until};
 
 use crate::program_app::{APP, signal, spawn_run, wait_for_no_one_off, with_programs};
 
-/// Bytes of a large input.
+/// Size of a large input, in bytes.
 const LARGE: usize = 100 << 20;
-/// What a client or a server may grow to while that passes through it, in KiB: most of it is there from the start.
+/// Memory limit of a client or server while the input passes, in KiB. Most of it is used from the start.
 const MEMORY_KIB_MAX: u64 = 120 << 10;
 
-/// The most memory that a process ever had, in KiB; none if it has ended.
+/// The peak memory of a process, in KiB; `None` if the process has ended.
 fn memory_peak(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// Bytes that no compression or repetition hides: byte `n` of a stream that is always the same.
+/// Byte `n` of a fixed pseudorandom stream, in which lost or repeated bytes are noticed.
 fn byte(n: usize) -> u8 {
     let mixed = (n as u64 / 8).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     (mixed >> (8 * (n % 8))) as u8
@@ -47,7 +47,7 @@ fn run(server: &Server<'_>, words: &[&str]) -> (Option<i32>, String, String) {
 }
 
 #[test]
-fn every_exit_code_is_exact() {
+fn all_exit_codes_are_passed_on() {
     let rig = ServerRig::new();
     let server = with_programs(&rig);
     thread::scope(|scope| {
@@ -55,7 +55,7 @@ fn every_exit_code_is_exact() {
             let server = &server;
             scope.spawn(move || {
                 for code in (0..=255).skip(part).step_by(4) {
-                    // Components and core modules by turns.
+                    // Alternates between components and core modules.
                     let process = if code / 4 % 2 == 0 { "code" } else { "code1" };
                     let (given, out, err) = run(server, &[process, &code.to_string()]);
                     assert_eq!(given, Some(code), "{process}: {out}{err}");
@@ -68,7 +68,7 @@ fn every_exit_code_is_exact() {
 }
 
 #[test]
-fn a_large_input_passes_through_and_back_in_little_memory() {
+fn a_large_input_is_echoed_in_little_memory() {
     let rig = ServerRig::new();
     let server = with_programs(&rig);
     for process in ["cat", "cat1"] {
@@ -112,7 +112,7 @@ fn a_large_input_passes_through_and_back_in_little_memory() {
 }
 
 #[test]
-fn a_million_lines_come_in_order_and_errors_apart() {
+fn a_million_lines_arrive_in_order_with_stderr_separate() {
     let rig = ServerRig::new();
     let server = with_programs(&rig);
     let mut child = spawn_run(&server, &["lines", "1000000"]);
@@ -125,7 +125,7 @@ fn a_million_lines_come_in_order_and_errors_apart() {
     let rest = child.wait_with_output().unwrap();
     assert_eq!((count, rest.status.code()), (1_000_000, Some(0)));
     assert_eq!(String::from_utf8(rest.stderr).unwrap(), "done");
-    // The same by its path in the slug.
+    // The same program, named by its path in the slug.
     let (code, out, err) = run(&server, &["lines.wasm", "2"]);
     assert_eq!(
         (code, out.as_str(), err.as_str()),
@@ -134,7 +134,7 @@ fn a_million_lines_come_in_order_and_errors_apart() {
     assert!(server.stop().success());
 }
 
-/// A program that hangs, and says that it has begun.
+/// Starts a program that hangs, and waits until it runs.
 fn hanging(server: &Server<'_>, how: &str) -> (Child, BufReader<ChildStdout>) {
     let mut child = spawn_run(server, &["hangs", how]);
     let out = begun(child.stdout.take().unwrap());
@@ -145,7 +145,7 @@ fn hanging(server: &Server<'_>, how: &str) -> (Child, BufReader<ChildStdout>) {
 }
 
 #[test]
-fn nothing_is_left_of_a_client_that_ends() {
+fn killing_the_client_ends_the_one_off() {
     let rig = ServerRig::new();
     let server = with_programs(&rig);
     for how in ["sleep", "spin", "stdin"] {
@@ -168,7 +168,7 @@ fn nothing_is_left_of_a_client_that_ends() {
 }
 
 #[test]
-fn whoever_reads_nothing_more_ends_it() {
+fn closing_stdout_of_the_client_ends_the_one_off() {
     let rig = ServerRig::new();
     let server = with_programs(&rig);
     let mut child = spawn_run(&server, &["lines", "100000000"]);
@@ -182,7 +182,7 @@ fn whoever_reads_nothing_more_ends_it() {
 }
 
 #[test]
-fn a_dyno_is_stopped_by_name_and_by_the_server_s_end() {
+fn a_one_off_is_stopped_by_name_and_by_the_end_of_the_server() {
     let rig = ServerRig::new();
     let server = with_programs(&rig);
     let (child, _out) = hanging(&server, "sleep");
@@ -195,7 +195,7 @@ fn a_dyno_is_stopped_by_name_and_by_the_server_s_end() {
         "{err}"
     );
     wait_for_no_one_off(&server);
-    // A second time there is nothing to stop.
+    // A second stop finds no dyno.
     let again = server.run(&["ps", "stop", "run.1", "-a", APP]);
     assert!(
         again.failure().contains("no dyno run.1"),
@@ -209,7 +209,7 @@ fn a_dyno_is_stopped_by_name_and_by_the_server_s_end() {
         restart.stderr
     );
 
-    // Its input comes to an end when the server does, which lets it finish.
+    // When the server stops, stdin ends, and the program can finish.
     let (child, mut out) = hanging(&server, "stdin");
     assert!(server.stop().success());
     let mut rest = String::new();
@@ -219,7 +219,7 @@ fn a_dyno_is_stopped_by_name_and_by_the_server_s_end() {
 }
 
 #[test]
-fn a_detached_one_runs_into_the_log_and_is_paid_for() {
+fn a_detached_one_off_writes_to_the_log_and_is_billed() {
     let rig = ServerRig::new();
     let server = with_programs(&rig);
     let said = server.run(&["run", "-d", "-a", APP, "--", "lines", "3"]);
@@ -239,7 +239,7 @@ fn a_detached_one_runs_into_the_log_and_is_paid_for() {
 }
 
 #[test]
-fn it_has_the_release_s_surroundings_and_its_own() {
+fn a_one_off_has_the_config_of_the_release_and_its_own_variables() {
     let rig = ServerRig::new();
     let server = with_programs(&rig);
     server
@@ -276,7 +276,7 @@ fn it_has_the_release_s_surroundings_and_its_own() {
 }
 
 #[test]
-fn what_cannot_be_run_is_refused_with_a_reason() {
+fn commands_that_cannot_run_are_refused_with_a_reason() {
     let rig = ServerRig::new();
     let server = with_programs(&rig);
     let refused = |words: &[&str], why: &str| {
@@ -291,7 +291,7 @@ fn what_cannot_be_run_is_refused_with_a_reason() {
         &["run", "-a", APP, "--size", "9GiB", "--", "cat"],
         "1MiB to 4GiB",
     );
-    // More than there may be: each waits for its client, and none comes.
+    // One more than the limit. Each one-off waits for its client.
     let path = format!("/v1/apps/{APP}/dynos");
     let wish = json!({ "command": ["hangs"], "attach": true });
     let mut made = 0;

@@ -1,5 +1,5 @@
-//! WASI, interface by interface, under `dyno local run`. Each step gives the result that is written down here, which is
-//! the result of `wasmtime` where that is installed.
+//! WASI, interface by interface, under `dyno local run`. Each step must give the recorded result. If `wasmtime` is
+//! installed, its results are compared too.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -13,15 +13,15 @@ use testkit::{core_guest_path, guest_path};
 
 use crate::local_run::{command, place, text};
 
-/// What the tour of files prints.
+/// Expected output of the file calls.
 const FILES: &str = include_str!("wasi_interfaces/files.txt");
 
-/// The program for components, and the same as a core module.
+/// The guest as a component and as a core module.
 fn programs() -> [PathBuf; 2] {
     [guest_path("cmd_wasi"), core_guest_path("cmd_wasi1")]
 }
 
-/// The tool that others run programs with, if `./test` has installed it.
+/// A `wasmtime` command, if `./test` has installed the tool.
 fn wasmtime() -> Option<Command> {
     std::env::var_os("DYNO_TEST_WASMTIME").map(|program| {
         let mut command = Command::new(program);
@@ -33,12 +33,12 @@ fn wasmtime() -> Option<Command> {
 fn feed(command: &mut Command, input: &str) -> Output {
     let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-    // One that reads nothing may have ended already.
+    // A program that does not read stdin may have ended already.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap()
 }
 
-/// What a tour prints here, which must be what it prints there.
+/// Runs the guest under `dyno local run`. Under `wasmtime` the output must be the same.
 #[track_caller]
 fn tour(program: &Path, flags: &[&str], words: &[&str], input: &str) -> Output {
     let place = place();
@@ -65,7 +65,7 @@ fn tour(program: &Path, flags: &[&str], words: &[&str], input: &str) -> Output {
 }
 
 #[test]
-fn files_and_folders() {
+fn file_calls_give_the_results_of_wasmtime() {
     for program in programs() {
         let said = tour(&program, &["--dir", "data::/data"], &["files", "/data"], "");
         let out = text(&said.stdout);
@@ -76,9 +76,9 @@ fn files_and_folders() {
     }
 }
 
-/// In place of `/` a folder of this machine is what it is anywhere: every step of the tour gives what `wasmtime` gives.
+/// With a folder of this machine mounted as `/`, every step gives the same result as under `wasmtime`.
 #[test]
-fn a_folder_in_place_of_the_root() {
+fn a_folder_mounted_as_the_root_behaves_as_in_wasmtime() {
     for program in [guest_path("one_tree"), core_guest_path("one_tree1")] {
         let run = |command: &mut Command, place: &TempDir| {
             for folder in ["tmp", "log", "public"] {
@@ -111,7 +111,7 @@ fn a_folder_in_place_of_the_root() {
 }
 
 #[test]
-fn clocks_and_chance() {
+fn clocks_and_random_numbers_work() {
     for program in programs() {
         for what in ["clocks", "random"] {
             let out = text(&tour(&program, &[], &[what], "").stdout);
@@ -124,7 +124,7 @@ fn clocks_and_chance() {
 }
 
 #[test]
-fn environment_and_arguments() {
+fn environment_and_arguments_reach_the_program() {
     for program in programs() {
         let flags = ["--env", "T_A=1", "--env", "T_B=x y", "--env", "T_C="];
         let out = text(&tour(&program, &flags, &["env"], "").stdout);
@@ -136,7 +136,7 @@ fn environment_and_arguments() {
 }
 
 #[test]
-fn input_and_output() {
+fn stdin_stdout_and_stderr_work() {
     for program in programs() {
         let said = tour(&program, &[], &["stdio"], "first\nsecond\nthird");
         let expected =
@@ -147,7 +147,7 @@ fn input_and_output() {
 }
 
 #[test]
-fn sockets() {
+fn tcp_sockets_work() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     thread::spawn(move || {

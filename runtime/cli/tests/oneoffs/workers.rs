@@ -1,11 +1,11 @@
-//! Workers: process types that get no requests.
+//! Workers: process types that receive no requests.
 
 use serde_json::Value;
 use testkit::{DynoProcess, Server, ServerRig, wait_until};
 
 use crate::program_app::{APP, app, deploy};
 
-/// Workers alone: one that goes on until its input ends, as it does when it is to stop, and one that ends at once.
+/// An app with two workers: one runs until stdin ends (the signal to stop), the other exits at once.
 const PROCFILE: &str = "worker: hangs.wasm stdin\nbrief: exit_with1.wasm 0\n";
 
 fn with_workers(rig: &ServerRig) -> Server<'_> {
@@ -62,7 +62,7 @@ fn workers_are_scaled_restarted_and_stopped() {
         503,
         "there is no web process"
     );
-    // They come back with the server.
+    // The workers run again after a restart of the server.
     server.kill();
     let server = rig.start();
     up(&server, &["worker.2"]);
@@ -76,12 +76,12 @@ fn workers_are_scaled_restarted_and_stopped() {
 }
 
 #[test]
-fn one_that_ends_is_started_again_after_longer_and_longer_waits() {
+fn a_worker_that_exits_is_restarted_with_growing_back_off() {
     let rig = ServerRig::new();
     let server = with_workers(&rig);
     server.run(&["ps", "scale", "brief=1", "-a", APP]).success();
     server.wait_for_log(APP, &[" dyno[brief.1]: Crashed: exited with code 0"]);
-    // At once after the first crash, then after ten seconds and a bit.
+    // Restarted at once after the first crash, then after about ten seconds.
     server.wait_for_log(APP, &[" dyno[brief.1]: Restarting in 1"]);
     let dynos = server.list_dynos(APP);
     assert_eq!(dynos[0]["state"], "crashed", "{dynos:?}");
@@ -96,7 +96,7 @@ fn one_that_ends_is_started_again_after_longer_and_longer_waits() {
 }
 
 #[test]
-fn an_app_of_workers_runs_on_this_machine_as_well() {
+fn an_app_of_workers_runs_with_dyno_local() {
     let rig = ServerRig::new();
     let folder = rig.path("jobs");
     app(&folder, &["hangs", "exit_with1"], PROCFILE);

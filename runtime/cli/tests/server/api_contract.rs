@@ -9,12 +9,12 @@ use std::process::{Command, Stdio};
 use testkit::ServerRig;
 use testkit::servers::Memcached;
 
-/// The checks that every answer must pass.
+/// The checks of every response.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
     response_headers_conformance,response_schema_conformance,unsupported_method";
-/// The number of random requests for each operation; examples and edge cases of each parameter are added to them.
+/// Random requests for each operation, in addition to examples and boundary values.
 const EXAMPLES: &str = "40";
-/// The least number of requests: with fewer, operations were left out.
+/// A lower number of requests means that an operation was skipped.
 const CASES_MIN: u32 = 1_000;
 
 /// The program, installed by `./test`.
@@ -26,7 +26,7 @@ fn schemathesis() -> PathBuf {
 }
 
 #[test]
-fn every_answer_is_one_that_the_document_describes() {
+fn every_api_response_conforms_to_the_document() {
     let rig = ServerRig::new();
     let cache = Memcached::start();
     let mut command = rig.serve_command(&rig.data_folder(), &[]);
@@ -59,7 +59,7 @@ fn every_answer_is_one_that_the_document_describes() {
     let (generated, passed) = cases.expect("a summary");
     assert_eq!(passed, format!("{generated} passed"), "{out}");
     assert!(generated.parse::<u32>().unwrap() > CASES_MIN, "{out}");
-    // The requests have not harmed the server.
+    // The server still works.
     assert_eq!(server.request_without_token("GET", "/readyz").status, 200);
     assert!(server.stop().success());
 }

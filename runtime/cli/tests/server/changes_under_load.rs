@@ -1,5 +1,5 @@
-//! All kinds of changes of an app, again and again, under load: no request is lost, and only the release that the API
-//! calls serving serves.
+//! All kinds of changes of an app, repeatedly and under load: no request is lost, and requests are served only by the
+//! release that the API reports as serving.
 
 use serde_json::{Value, json};
 use testkit::{Server, ServerRig, SlugFile, guest_path, wait_until};
@@ -8,7 +8,7 @@ use crate::constant_load::Load;
 
 const APP: &str = "busy";
 
-/// The app under load, and its expected state.
+/// The app under load, and its current state.
 struct Busy<'a> {
     server: Server<'a>,
     load: Load,
@@ -16,7 +16,7 @@ struct Busy<'a> {
 }
 
 impl Busy<'_> {
-    /// Notes the next release and waits until it serves; from then on, no other release may answer.
+    /// Waits until the new release serves, and checks that no other release serves from then on.
     #[track_caller]
     fn serves(&mut self, version: &str) {
         self.version += 1;
@@ -63,7 +63,7 @@ impl Busy<'_> {
         }
     }
 
-    /// Restarts the only dyno: the dyno that answers afterwards is a fresh one.
+    /// Restarts the only dyno, and checks that a fresh instance answers.
     fn restarts(&self, count: usize) {
         for _ in 0..count {
             self.server.app_page(APP, "/count");
@@ -77,7 +77,7 @@ impl Busy<'_> {
         }
     }
 
-    /// Makes the same changes with the commands that people use.
+    /// Makes the same changes with commands of the command line.
     fn by_commands(&mut self) {
         for name in ["good", "good3"] {
             let file = guest_path(name);
@@ -101,7 +101,7 @@ impl Busy<'_> {
         self.server.wait_for_dynos(APP, 3);
     }
 
-    /// Checks, after each change, that no request was lost and that the load goes on, however slow the machine is.
+    /// Checks after each change that no request was lost and that the load continues.
     #[track_caller]
     fn is_well(&self) {
         let before = self.load.good();

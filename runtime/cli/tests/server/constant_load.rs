@@ -13,13 +13,13 @@ use bytes::Bytes;
 use h2::client::SendRequest;
 use testkit::{HttpReply, http};
 
-/// HTTP/1.1 connections, each kept for as long as the load lasts.
+/// Number of HTTP/1.1 connections, which are kept open.
 const CONNECTIONS: usize = 3;
-/// Concurrent requests on the one HTTP/2 connection.
+/// Number of concurrent requests on the HTTP/2 connection.
 const STREAMS: usize = 3;
-/// The pause between two requests: the machine has other work as well.
+/// Pause between two requests, so that the machine can do other work.
 const PAUSE: Duration = Duration::from_millis(10);
-/// Every tenth request takes 200 ms.
+/// One of this many requests takes 200 ms.
 const SLOW_EVERY: u64 = 10;
 
 /// The results of the load so far.
@@ -46,14 +46,14 @@ impl Seen {
     }
 }
 
-/// A running load. It ends with [`Load::stop`], or when dropped.
+/// A running load, which ends with [`Load::stop`] or on drop.
 pub(crate) struct Load {
     seen: Arc<Seen>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Load {
-    /// Starts the load on the app of this name behind this port. The app's guest is `good` or `good3`.
+    /// Starts the load on an app, which must be `good` or `good3`.
     pub(crate) fn start(port: u16, app: &str) -> Load {
         let seen = Arc::<Seen>::default();
         let mut threads = Vec::new();
@@ -71,13 +71,12 @@ impl Load {
         self.seen.good.load(Ordering::Relaxed)
     }
 
-    /// The failures so far.
+    /// The errors so far.
     pub(crate) fn bad(&self) -> Vec<String> {
         self.seen.bad.lock().unwrap().clone()
     }
 
-    /// Ends the load once every request under way is answered. Returns the number of answers with 200, and the
-    /// failures.
+    /// Stops the load after all running requests. Returns the number of answers with 200, and the errors.
     pub(crate) fn stop(mut self) -> (u64, Vec<String>) {
         self.seen.stop.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
@@ -102,7 +101,7 @@ fn path(number: u64) -> &'static str {
     }
 }
 
-/// Sends requests on one HTTP/1.1 connection; opens a new connection only if the last one broke.
+/// Sends requests on an HTTP/1.1 connection. Opens a new connection only if the last one broke.
 fn one(port: u16, app: &str, seen: &Seen) {
     let mut number = 0;
     while !seen.stopped() {
@@ -148,7 +147,7 @@ fn keep_alive(stream: &mut TcpStream, app: &str, path: &str) -> io::Result<u16> 
     }
 }
 
-/// Sends concurrent requests on one HTTP/2 connection; opens a new connection only if the last one broke.
+/// Sends concurrent requests on an HTTP/2 connection. Opens a new connection only if the last one broke.
 fn two(port: u16, app: &str, seen: &Arc<Seen>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -1,4 +1,4 @@
-//! Releases that do not come up, or crash soon: the release before them goes on serving, and users read the reason.
+//! Releases that fail to boot or crash soon: the previous release keeps serving, and users get the reason.
 //!
 //! The simulator tests releases whose dynos never finish booting, since the limit is a minute.
 
@@ -61,7 +61,7 @@ fn a_release_that_traps_at_boot_never_serves() {
     server.wait_for_log(APP, &["dyno[web.1]: Crashed: ", "unreachable"]);
     server.wait_for_log(APP, &["dyno[api]: ", "v2", "failed"]);
 
-    // A failed release does not affect the next one.
+    // The failed release does not affect the next one.
     let next = guest_path("good3");
     server
         .run(&["deploy", next.to_str().unwrap(), "-a", APP])
@@ -73,7 +73,7 @@ fn a_release_that_traps_at_boot_never_serves() {
 }
 
 #[test]
-fn a_config_change_on_top_of_a_failed_release_fails_as_well_and_a_rollback_mends_it() {
+fn a_config_change_after_a_failed_release_fails_until_a_rollback() {
     let rig = ServerRig::new();
     let server = rig.start();
     server.create_app(APP, &rig.build_slug("good", "one"));
@@ -82,7 +82,7 @@ fn a_config_change_on_top_of_a_failed_release_fails_as_well_and_a_rollback_mends
     server.create_release(APP, &json!({ "slug": broken.id }));
     assert_eq!(server.wait_for_outcome(APP, "v2")["status"], "failed");
     let changed = server.run(&["config", "set", "A=b", "-a", APP]);
-    // The API reports whether the release serves, whatever slug it was made of.
+    // The outcome is reported for either slug.
     let release = server.wait_for_outcome(APP, "v3");
     assert_eq!(
         changed.code == Some(0),
@@ -95,17 +95,17 @@ fn a_config_change_on_top_of_a_failed_release_fails_as_well_and_a_rollback_mends
     assert!(server.stop().success());
 }
 
-/// The guest `loads` writes this when it cannot load its app, as `dyno` shows it.
+/// Output of the guest `loads` when it cannot load its app, as `dyno` shows it.
 const TRACEBACK: [&str; 3] = [
     "Traceback (most recent call last):",
     "  File \"/app.py\", line 3, in <module>",
     "ModuleNotFoundError: No module named 'shop'",
 ];
 
-/// Checks the error of a release that could not be loaded: it quotes the app's own output.
+/// Checks the error of a release that could not be loaded, and the output of the app before it.
 #[track_caller]
 fn tells_why(error: &str, version: &str, instead: &str) {
-    // Either dyno may have been the first to fail.
+    // Any dyno of the release may be the first.
     let dyno = if error.contains("failed: web.2 ") {
         "web.2"
     } else {
@@ -123,12 +123,12 @@ fn tells_why(error: &str, version: &str, instead: &str) {
 }
 
 #[test]
-fn a_release_that_cannot_load_its_app_does_not_replace_the_one_that_serves() {
+fn a_release_that_cannot_load_its_app_leaves_the_old_release_serving() {
     let rig = ServerRig::new();
     let server = rig.start();
     server.create_app(APP, &rig.build_slug("good", "one"));
     server.run(&["ps", "scale", "web=2", "-a", APP]).success();
-    // The app that serves is not affected.
+    // The serving release is not affected.
     server
         .run(&["config", "set", "LOAD=err", "-a", APP])
         .success();
@@ -150,7 +150,7 @@ fn a_release_that_cannot_load_its_app_does_not_replace_the_one_that_serves() {
     let (good, bad) = load.stop();
     assert_eq!(bad, [""; 0], "of {good}");
 
-    // An app that ends while it loads fails in the same way.
+    // A release whose app exits while it loads fails too.
     for (how, why) in [("exit", "exited with code 1"), ("panic", "unreachable")] {
         let load = format!("LOAD={how}");
         let said = server.run(&["config", "set", &load, "-a", APP]);
@@ -161,7 +161,7 @@ fn a_release_that_cannot_load_its_app_does_not_replace_the_one_that_serves() {
 }
 
 #[test]
-fn neither_does_a_change_of_config_or_a_rollback_to_what_cannot_load() {
+fn a_config_change_or_rollback_that_cannot_load_leaves_the_old_release_serving() {
     let rig = ServerRig::new();
     let server = rig.start();
     let slug = guest_path("loads");
@@ -185,7 +185,7 @@ fn neither_does_a_change_of_config_or_a_rollback_to_what_cannot_load() {
 }
 
 #[test]
-fn an_app_whose_first_release_cannot_load_has_crashed_until_one_can() {
+fn an_app_is_crashed_until_a_release_can_load() {
     let rig = ServerRig::new();
     let server = rig.start();
     server.run(&["apps", "create", APP]).success();
@@ -212,7 +212,7 @@ fn an_app_whose_first_release_cannot_load_has_crashed_until_one_can() {
 }
 
 #[test]
-fn an_app_whose_first_release_fails_says_so_and_serves_the_next() {
+fn an_app_with_a_failed_first_release_serves_the_next_release() {
     let rig = ServerRig::new();
     let server = rig.start();
     let broken = rig.compile_wat("boot_trap");
@@ -238,7 +238,7 @@ fn an_app_whose_first_release_fails_says_so_and_serves_the_next() {
 }
 
 #[test]
-fn a_release_that_traps_on_requests_is_seen_and_rolled_back() {
+fn a_release_that_traps_on_requests_can_be_rolled_back() {
     let rig = ServerRig::new();
     let server = rig.start();
     server.create_app(APP, &rig.build_slug("good", "one"));
@@ -252,7 +252,7 @@ fn a_release_that_traps_on_requests_is_seen_and_rolled_back() {
     assert!(!page.text().contains("unreachable"), "{}", page.text());
     server.wait_for_log(APP, &["dyno[router]: at=error code=H13 "]);
     server.wait_for_log(APP, &["dyno[web.1]: Crashed: "]);
-    // Repeated requests show the same: each request has a fresh dyno.
+    // Each request gets a fresh dyno, after any number of crashes.
     for _ in 0..10 {
         let page = server.app_request(APP, "/");
         assert!(page.text().contains("H13"), "{}", page.text());
@@ -268,7 +268,7 @@ fn a_release_that_traps_on_requests_is_seen_and_rolled_back() {
 }
 
 #[test]
-fn a_release_that_takes_its_time_to_boot_is_waited_for_while_the_old_one_serves() {
+fn the_old_release_serves_while_the_new_one_boots_slowly() {
     let rig = ServerRig::new();
     let server = rig.start();
     server.create_app(APP, &rig.build_slug("good", "one"));
@@ -280,11 +280,11 @@ fn a_release_that_takes_its_time_to_boot_is_waited_for_while_the_old_one_serves(
         let coming = dyno_of(&server, "v2");
         let coming = coming.is_some_and(|dyno| dyno["state"] == "starting");
         let outcome = server.get_json(&format!("/v1/apps/{APP}/releases/v2"));
-        // If the test is slow to ask, the release may be up already.
+        // On a slow machine the release may be up before the request is sent.
         (coming && dyno_of(&server, "v1").is_some()) || outcome["status"] != "pending"
     });
     server.wait_until_serving(APP, &version);
-    // The release that serves answers nothing, where `good` would answer hello.
+    // The new release has an empty page, while `good` says hello.
     assert_eq!(server.app_page(APP, "/"), "");
     let (good, bad) = load.stop();
     assert_eq!(bad, [""; 0], "of {good}");

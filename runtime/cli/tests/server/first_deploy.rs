@@ -1,14 +1,14 @@
-//! From an empty folder to a page in the browser, and the output of a second deploy.
+//! The first deploy, from an empty folder to a page, and the output of later commands.
 
 use testkit::http::{json_items, json_text};
 use testkit::{ExampleApp, ServerRig, run_command};
 
 #[test]
-fn a_first_start_a_deploy_and_a_page() {
+fn a_first_start_and_deploy_serve_a_page() {
     let hello = ExampleApp::copy_from_repository("hello");
     let rig = ServerRig::new();
     let server = rig.start();
-    // The user who started the server is logged in without a login, and need not name the server.
+    // The user who started the server is logged in automatically and need not name the server.
     let plain = |words: &[&str]| {
         run_command(
             rig.home()
@@ -49,7 +49,7 @@ fn a_first_start_a_deploy_and_a_page() {
 }
 
 #[test]
-fn what_is_deployed_is_seen_by_every_command() {
+fn every_command_shows_the_deployed_app() {
     let rig = ServerRig::new();
     let server = rig.start();
     let app = rig.write_app(&testkit::guest_path("good"), "one");
@@ -98,7 +98,7 @@ fn what_is_deployed_is_seen_by_every_command() {
     assert!(server.stop().success());
 }
 
-/// The log lines of a release swap, in the words of a plan.
+/// The log of a swap, translated into the steps of a plan.
 fn happened(lines: &str, new: &str, old: &str) -> Vec<String> {
     let told = lines.lines().filter_map(|line| {
         let (head, text) = line.split_once("]: ")?;
@@ -116,7 +116,7 @@ fn happened(lines: &str, new: &str, old: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_plan_tells_what_then_happens() {
+fn a_deploy_follows_its_plan() {
     let rig = ServerRig::new();
     let server = rig.start();
     server.create_app("shop", &rig.build_slug("good", "one"));

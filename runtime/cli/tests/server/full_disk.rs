@@ -19,14 +19,14 @@ use crate::constant_load::Load;
 const APP: &str = "shop";
 const DISK_BYTES: &str = "size=64m";
 
-/// A namespace with a small file system in it, which is removed when this value is dropped.
+/// A mount namespace with a small file system. It ends when the value is dropped.
 struct Disk {
     holder: Child,
     place: PathBuf,
 }
 
 impl Disk {
-    /// Mounts the file system on this folder, visible only inside the namespace.
+    /// Mounts the file system on `place`, visible only within the namespace.
     fn new(place: &Path) -> Option<Disk> {
         fs::create_dir_all(place).unwrap();
         let script = "mount -t tmpfs -o \"$1\" tmpfs \"$0\" && echo mounted && exec cat";
@@ -46,7 +46,7 @@ impl Disk {
         None
     }
 
-    /// Wraps `command` so that it sees the file system.
+    /// Wraps a command so that it runs within the namespace.
     fn inside(&self, command: &Command) -> Command {
         let mut inside = Command::new("nsenter");
         let holder = self.holder.id().to_string();
@@ -73,7 +73,7 @@ impl Disk {
         run_command(&mut self.inside(mount.args(words))).success();
     }
 
-    /// The folder, as seen from outside.
+    /// The path of the mounted folder for processes outside of the namespace.
     fn path(&self) -> PathBuf {
         let root = PathBuf::from(format!("/proc/{}/root", self.holder.id()));
         root.join(self.place.strip_prefix("/").unwrap())
@@ -83,7 +83,7 @@ impl Disk {
         self.path().join("filler")
     }
 
-    /// Fills the disk to the last byte.
+    /// Fills the file system to the last byte.
     fn fill(&self) {
         let mut filler = File::options()
             .create(true)
@@ -113,14 +113,14 @@ impl Drop for Disk {
     }
 }
 
-/// A server whose state is on the disk.
+/// Starts a server whose state is on the disk.
 fn start<'a>(rig: &'a ServerRig, disk: &Disk) -> Server<'a> {
     rig.start_command(&mut disk.inside(&rig.serve_command(&rig.data_folder(), &[])))
 }
 
-/// Sets a config var to one value after the other until that is refused; the last value that was taken, if one was.
+/// Sets a config var to new values until the change is refused. Returns the last accepted value, if any.
 ///
-/// A ledger may have room of its own for a while.
+/// The first changes may be accepted, because the ledger file may have unused space.
 fn set_until_refused(server: &Server<'_>, status: u16) -> Option<String> {
     let mut taken = None;
     for number in 0..500 {
@@ -137,7 +137,7 @@ fn set_until_refused(server: &Server<'_>, status: u16) -> Option<String> {
     panic!("a full disk takes everything");
 }
 
-/// Checks that an error for lack of space says so, and names the server's disk.
+/// Checks that the refusal names the full disk of the server as its reason.
 fn assert_clear(error: &str) {
     let clear = ["disk", "storage", "write", "space"];
     assert!(clear.iter().any(|word| error.contains(word)), "{error}");
@@ -145,7 +145,7 @@ fn assert_clear(error: &str) {
 }
 
 #[test]
-fn a_full_disk_stops_changes_and_nothing_else() {
+fn a_full_disk_refuses_only_changes() {
     let rig = ServerRig::new();
     let Some(disk) = Disk::new(&rig.data_folder()) else {
         return;
@@ -185,7 +185,7 @@ fn a_full_disk_stops_changes_and_nothing_else() {
     assert!(server.stop().success());
 }
 
-/// Checks that the same server now makes all changes that it refused before.
+/// Checks that the same server accepts all changes again.
 fn is_well_again(server: &Server<'_>, load: &Load, next: &str) {
     server.run(&["config", "set", "A=b", "-a", APP]).success();
     assert_eq!(server.app_variable(APP, "A"), "b");
@@ -197,7 +197,7 @@ fn is_well_again(server: &Server<'_>, load: &Load, next: &str) {
 }
 
 #[test]
-fn a_server_that_starts_on_a_full_disk_serves_what_it_has() {
+fn a_server_started_on_a_full_disk_serves_its_apps() {
     let rig = ServerRig::new();
     let Some(disk) = Disk::new(&rig.data_folder()) else {
         return;
@@ -216,9 +216,9 @@ fn a_server_that_starts_on_a_full_disk_serves_what_it_has() {
     assert!(server.stop().success());
 }
 
-/// The folder becomes read-only for files that are opened from now on, as after a disk error.
+/// Remounts the folder read-only for files opened from now on, as the kernel does after disk errors.
 #[test]
-fn a_read_only_disk_stops_changes_and_nothing_else() {
+fn a_read_only_disk_refuses_only_changes() {
     let rig = ServerRig::new();
     let Some(disk) = Disk::new(&rig.data_folder()) else {
         return;
@@ -237,8 +237,7 @@ fn a_read_only_disk_stops_changes_and_nothing_else() {
     let refused = server.upload_slug(&slugs[1]).unwrap();
     assert_eq!(refused.status, 503, "{}", refused.text());
     assert_eq!(json_text(&refused.json(), "id"), "storage_unavailable");
-    // A file that is open already may still be written: the change is then made, or it is refused; it is never made in
-    // part.
+    // Files that are already open may still be written. A change is made or refused, never half made.
     let set = server.run(&["config", "set", "A=b", "-a", APP]);
     let made = server.app_request(APP, "/env/A").status == 200;
     assert_eq!(set.code == Some(0), made, "{set:?}");
@@ -251,9 +250,9 @@ fn a_read_only_disk_stops_changes_and_nothing_else() {
     assert!(server.stop().success());
 }
 
-/// The guest does not crash: otherwise an app that writes at every request would be ended.
+/// The guest must not crash, because that would end an app that writes at every request.
 #[test]
-fn a_guest_that_finds_no_disk_is_told_so_and_lives_on() {
+fn a_guest_on_a_read_only_disk_gets_errors_and_keeps_running() {
     let rig = ServerRig::new();
     let Some(disk) = Disk::new(&rig.data_folder()) else {
         return;
@@ -264,7 +263,7 @@ fn a_guest_that_finds_no_disk_is_told_so_and_lives_on() {
     disk.mount(&["--bind".as_ref(), place, place]);
     disk.mount(&["-o".as_ref(), "remount,bind,ro".as_ref(), place]);
     for _ in 0..3 {
-        // The guest's text for the error.
+        // The guest answers 403 if it cannot write.
         let reply = server.app_request(APP, "/files/write?path=/tmp/x&bytes=10");
         assert_eq!(reply.status, 403, "{}", reply.text());
     }

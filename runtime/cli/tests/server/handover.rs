@@ -12,15 +12,14 @@ use std::thread;
 
 use testkit::{PATIENCE, Server, ServerRig, http, run_command, wait_until};
 
-/// The shell commands that act as systemd before it runs the program: sockets at descriptors 3 and 4, and the variables
-/// that pass them on.
+/// Shell script that does what systemd does before the program starts: passes sockets 3 and 4, and sets `LISTEN_PID`.
 const PASS_ON: &str = "exec 3<&0 4>&1 0</dev/null 1>&2; LISTEN_PID=$$ exec \"$@\"";
-/// Clients that send requests without a pause.
+/// Number of clients that send requests without a pause.
 const CLIENTS: usize = 4;
-/// Servers after the first one.
+/// Number of servers after the first.
 const UPGRADES: usize = 3;
 
-/// The parent: sockets that outlive each server.
+/// The parent process, which keeps the sockets open between servers.
 struct Parent<'a> {
     rig: &'a ServerRig,
     http: TcpListener,
@@ -29,7 +28,7 @@ struct Parent<'a> {
     notify: PathBuf,
 }
 
-/// A server that got its sockets from the parent.
+/// A server with sockets passed by the parent.
 struct ServerProcess {
     child: Child,
     said: PathBuf,
@@ -50,7 +49,7 @@ impl<'a> Parent<'a> {
         }
     }
 
-    /// Starts a server, and waits until it reports that it is ready.
+    /// Starts a server, and waits for its ready notification.
     fn start(&self, number: usize) -> ServerProcess {
         let serve = self.rig.serve_command(&self.rig.data_folder(), &[]);
         let said = self.rig.path(&format!("said-{number}"));
@@ -83,7 +82,7 @@ impl<'a> Parent<'a> {
         server
     }
 
-    /// The next message to the service manager.
+    /// Receives the next notification to the service manager.
     fn told(&self) -> String {
         let mut buffer = [0; 256];
         let read = self.manager.recv(&mut buffer).expect("a message");
@@ -112,13 +111,13 @@ impl ServerProcess {
 
 impl Drop for ServerProcess {
     fn drop(&mut self) {
-        // Only needed if the test failed.
+        // Reached only if the test has failed.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Sends requests to a port, each on a new connection. Returns the failures.
+/// Sends requests to a port until stopped, each on a new connection. Returns all errors.
 fn ask_on(
     port: u16,
     host: &str,
@@ -140,7 +139,7 @@ fn ask_on(
 }
 
 #[test]
-fn no_connection_is_refused_or_unanswered_while_servers_follow_each_other() {
+fn no_connection_is_refused_or_unanswered_during_restarts() {
     let rig = ServerRig::new();
     fs::create_dir_all(rig.data_folder()).unwrap();
     let parent = Parent::new(&rig);
@@ -190,7 +189,7 @@ fn no_connection_is_refused_or_unanswered_while_servers_follow_each_other() {
 }
 
 #[test]
-fn sockets_that_are_meant_for_another_process_are_left_alone() {
+fn passed_sockets_for_another_process_are_ignored() {
     let rig = ServerRig::new();
     let mut command = rig.serve_command(&rig.data_folder(), &[]);
     command.env("LISTEN_PID", "1").env("LISTEN_FDS", "2");

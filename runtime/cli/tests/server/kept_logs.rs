@@ -26,7 +26,7 @@ fn files_of(folder: &Path, app: &str) -> usize {
 }
 
 #[test]
-fn logs_are_read_across_a_stop_and_a_kill() {
+fn logs_survive_a_stop_and_a_kill() {
     let rig = ServerRig::new();
     let server = rig.start();
     server.create_app("shop", &rig.build_slug("good", "one"));
@@ -79,7 +79,7 @@ fn logs_are_read_across_a_stop_and_a_kill() {
 }
 
 #[test]
-fn the_operator_chooses_the_folder_and_one_server_writes_it() {
+fn the_log_folder_is_a_setting_and_has_one_server() {
     let rig = ServerRig::new();
     let folder = rig.path("elsewhere/logs");
     let flag = ["--log-dir", folder.to_str().unwrap()];

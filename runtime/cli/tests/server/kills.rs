@@ -1,5 +1,5 @@
-//! `kill -9` at any instant: after the next start, acknowledged changes are there, others are there completely or not
-//! at all, and apps serve again without help.
+//! `kill -9` at any instant: after the next start, acknowledged changes are present, other changes are complete or
+//! absent, and apps serve again without manual work.
 
 use std::io;
 use std::thread;
@@ -10,14 +10,14 @@ use testkit::http::{json_items, json_text};
 use testkit::{HttpReply, Server, ServerRig, SlugFile, wait_until};
 
 const APP: &str = "shop";
-/// The number of kills; `DYNO_TEST_KILLS` sets another number.
+/// Number of killed servers, unless `DYNO_TEST_KILLS` sets another.
 const KILLS: usize = 100;
-/// Most changes on one server; its client then waits for the kill. This bounds the number of releases.
+/// Maximum number of changes for one server, because the number of releases is limited.
 const CHANGES_MAX: usize = 8;
-/// A server is killed within this time after it answered, or after its start.
+/// A server is killed within this time after an answer or after its start.
 const LIFE_MAX: Duration = Duration::from_millis(400);
 
-/// Reproducible random numbers: SplitMix64.
+/// Reproducible random numbers (SplitMix64).
 struct Chance(u64);
 
 impl Chance {
@@ -38,7 +38,7 @@ impl Chance {
     }
 }
 
-/// A change that the client requests.
+/// A change request to the server.
 #[derive(Clone, Debug)]
 enum Change {
     Deploy(String),
@@ -46,7 +46,7 @@ enum Change {
     Scale(u64),
 }
 
-/// The expected state of the app after its changes.
+/// The state of the app that changes determine.
 #[derive(Clone, Debug, PartialEq)]
 struct Model {
     /// The slug of each release, the first one first.
@@ -70,7 +70,7 @@ impl Model {
         model
     }
 
-    /// The state of the app as a server reports it.
+    /// The state as the server reports it.
     fn of(server: &Server<'_>) -> Model {
         let list = server.get_json(&format!("/v1/apps/{APP}/releases?limit=1000"));
         let mut releases = Vec::new();
@@ -92,12 +92,12 @@ impl Model {
     }
 }
 
-/// The client, with the acknowledged changes and the change whose outcome is unknown.
+/// The client, with acknowledged and unknown changes.
 struct Client {
     chance: Chance,
     slugs: Vec<SlugFile>,
     known: Model,
-    /// The change that was requested but not acknowledged.
+    /// The change that was requested but not answered.
     unsure: Option<Change>,
     changes: usize,
 }
@@ -142,7 +142,7 @@ impl Client {
         }
     }
 
-    /// Checks a new server: it has every acknowledged change, and no change in part.
+    /// Checks on a new server that all acknowledged changes are present, and no change is half made.
     fn check(&mut self, server: &Server<'_>) {
         let found = Model::of(server);
         let unsure = self.unsure.take();
@@ -155,7 +155,7 @@ impl Client {
         self.known = found;
     }
 
-    /// Checks that the app serves its newest release completely.
+    /// Checks that the app serves its newest release with its config.
     fn serves(&self, server: &Server<'_>) {
         let newest = format!("v{}", self.known.releases.len());
         wait_until("the newest release serves", || {
@@ -171,7 +171,7 @@ impl Client {
     }
 }
 
-/// Requests a change. `None` if not even the slug arrived, so that the change cannot have been made.
+/// Requests a change. `None` if the slug upload failed before: then no release can have been made.
 fn ask(server: &Server<'_>, slugs: &[SlugFile], change: &Change) -> io::Result<Option<HttpReply>> {
     let app = format!("/v1/apps/{APP}");
     let reply = match change {
@@ -195,7 +195,7 @@ fn ask(server: &Server<'_>, slugs: &[SlugFile], change: &Change) -> io::Result<O
     reply.map(Some)
 }
 
-/// Kills a server soon after its start, whatever it is doing.
+/// Starts a server and kills it soon, at any point of its start.
 fn killed_at_its_start(rig: &ServerRig, life: Duration) {
     let mut command = rig.serve_command(&rig.data_folder(), &FLAGS);
     let process = testkit::DynoProcess::spawn(&mut command);
@@ -204,7 +204,7 @@ fn killed_at_its_start(rig: &ServerRig, life: Duration) {
     process.wait_for_exit();
 }
 
-/// All releases are kept, so that a gap shows.
+/// A server that keeps all releases, so that a missing release is noticed.
 const FLAGS: [&str; 2] = ["--keep-releases", "1000"];
 
 fn setting(name: &str) -> Option<u64> {
@@ -235,7 +235,7 @@ fn first_start(rig: &ServerRig, seed: u64) -> Client {
 }
 
 #[test]
-fn a_kill_at_any_instant_loses_nothing_that_was_acknowledged() {
+fn a_kill_at_any_instant_loses_no_acknowledged_change() {
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap();
     let seed = setting("DYNO_TEST_SEED").unwrap_or(now.as_nanos() as u64);
     let kills = setting("DYNO_TEST_KILLS").map_or(KILLS, |kills| kills as usize);
@@ -280,7 +280,7 @@ fn a_kill_at_any_instant_loses_nothing_that_was_acknowledged() {
 }
 
 #[test]
-fn a_server_that_is_killed_while_an_app_is_being_destroyed_forgets_it_or_keeps_it() {
+fn a_kill_during_a_destroy_leaves_the_app_complete_or_gone() {
     let rig = ServerRig::new();
     let slug = rig.build_slug("good3", "gone");
     let mut chance = Chance(7);

@@ -1,4 +1,4 @@
-//! Operating a server: stop, inspect, back up, and start it twice by mistake.
+//! Operating a server: stop, inspection, backup, and an accidental second start.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use testkit::{DynoProcess, HttpReply, Server, ServerRig, run_command, wait_until};
 
 const APP: &str = "shop";
-/// More than the router reads before it takes a dyno.
+/// Body size above the limit that the router reads before it takes a dyno.
 const BODY_BYTES: usize = 100_000;
 
-/// A request that keeps its dyno busy until the rest of its body is sent.
+/// A request that occupies its dyno until the rest of the body is sent.
 struct Held {
     stream: TcpStream,
     got: Vec<u8>,
@@ -71,9 +71,9 @@ fn sigterm_lets_running_requests_finish() {
 }
 
 #[test]
-fn a_second_sigterm_ends_it_at_once() {
+fn a_second_sigterm_ends_the_server_at_once() {
     let rig = ServerRig::new();
-    // Longer than this test ever waits.
+    // Longer than the test may run.
     let server = rig.start_with_flags(&["--grace", "10m"]);
     server.create_app(APP, &rig.build_slug("good", "one"));
     let held = Held::begin(&server);
@@ -100,7 +100,7 @@ pub(crate) fn number(server: &Server<'_>, name: &str) -> u64 {
 }
 
 #[test]
-fn health_readiness_and_numbers_need_no_token() {
+fn health_readiness_and_metrics_need_no_token() {
     let rig = ServerRig::new();
     let server = rig.start();
     server.create_app(APP, &rig.build_slug("good", "one"));
@@ -144,7 +144,7 @@ fn a_copy_of_the_folder_is_a_backup() {
         cp.arg("-a").arg(rig.data_folder().join(name)).arg(&copy);
         run_command(&mut cp).success();
     }
-    // A change after the backup is not in it.
+    // The copy does not contain later changes.
     let server = rig.start();
     let version = server.set_config_vars(APP, &json!({ "GREETING": "later" }));
     server.wait_until_serving(APP, &version);
@@ -161,7 +161,7 @@ fn a_copy_of_the_folder_is_a_backup() {
 }
 
 #[test]
-fn a_ledger_without_its_key_or_with_another_is_refused() {
+fn a_ledger_with_a_missing_or_wrong_key_is_refused() {
     let rig = ServerRig::new();
     let server = rig.start();
     server.create_app(APP, &rig.build_slug("good3", "one"));
@@ -206,7 +206,7 @@ fn a_second_server_on_the_same_folder_is_refused() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_named() {
+fn a_taken_port_is_named() {
     let rig = ServerRig::new();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -225,13 +225,13 @@ fn a_port_that_is_taken_is_named() {
 }
 
 #[test]
-fn a_server_that_is_told_to_stop_while_it_starts_stops() {
+fn a_server_can_be_stopped_while_it_starts() {
     let rig = ServerRig::new();
     let process = DynoProcess::spawn(&mut rig.serve_command(&rig.data_folder(), &[]));
     process.wait_for_line("the start", |line| line.contains("API http://"));
     process.send_signal("TERM");
     assert_eq!(process.wait_for_exit().code(), Some(0));
-    // The next server starts, whatever state the folder is in.
+    // The next server starts from the state on disk.
     let process = DynoProcess::spawn(&mut rig.serve_command(&rig.data_folder(), &[]));
     process.wait_for_line("the start", |line| line.contains("API http://"));
     assert!(process.stop().success());

@@ -1,4 +1,4 @@
-//! The operator on the server's own machine: a lost token, a second server, ports that are taken.
+//! The operator on the machine of the server: a lost token, a second server, taken ports.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -7,7 +7,7 @@ use std::process::Command;
 use testkit::http::json_text;
 use testkit::{CommandOutput, Server, ServerRig, run_command};
 
-/// Runs `dyno tokens create --local`, as a user without a token.
+/// `dyno tokens create --local`, without a login.
 fn create_local(rig: &ServerRig, more: &[&str]) -> CommandOutput {
     let mut command = rig.home().dyno_command();
     command
@@ -23,7 +23,7 @@ fn who(server: &Server<'_>, secret: &str) -> serde_json::Value {
 }
 
 #[test]
-fn a_lost_token_is_replaced_while_the_server_runs_and_while_it_is_stopped() {
+fn a_lost_token_can_be_replaced_with_the_server_running_or_stopped() {
     let rig = ServerRig::new();
     let server = rig.start();
     let said = create_local(&rig, &["--role", "admin"]);
@@ -74,7 +74,7 @@ fn a_lost_token_is_replaced_while_the_server_runs_and_while_it_is_stopped() {
     assert!(line.contains("while the server was stopped"), "{line}");
     server.kill();
 
-    // The socket of a killed server leads nowhere, and must not prevent a start.
+    // The stale socket of a killed server is no obstacle.
     assert!(rig.data_folder().join("local.sock").exists());
     let last = create_local(&rig, &["--role", "read"])
         .success()
@@ -92,7 +92,7 @@ fn a_lost_token_is_replaced_while_the_server_runs_and_while_it_is_stopped() {
 }
 
 #[test]
-fn a_token_without_a_token_needs_the_data_to_be_there_and_readable() {
+fn creating_a_token_locally_needs_a_readable_data_folder() {
     let rig = ServerRig::new();
     let said = create_local(&rig, &["--role", "admin"]);
     assert!(
@@ -108,7 +108,7 @@ fn a_token_without_a_token_needs_the_data_to_be_there_and_readable() {
     if fs::metadata(rig.data_folder()).unwrap().uid() != 0 {
         return;
     }
-    // Root owns the data, and another user requests a token.
+    // The data belongs to root, and another user runs the command.
     let dyno = rig.home().dyno_command();
     let mut other = Command::new("setpriv");
     other
@@ -117,13 +117,13 @@ fn a_token_without_a_token_needs_the_data_to_be_there_and_readable() {
         .args(["tokens", "create", "--role", "admin", "--local", "--data"])
         .arg(rig.data_folder());
     let said = run_command(&mut other);
-    // Such a user may not even be able to run the program.
+    // The other user may not be able to execute the program.
     assert_ne!(said.code, Some(0));
     assert!(!said.stdout.contains("dyno_"), "{}", said.stdout);
 }
 
 #[test]
-fn a_second_server_does_not_take_over_the_commands_without_a_word() {
+fn commands_keep_their_server_when_a_second_server_starts() {
     let rig = ServerRig::new();
     let first = rig.start();
     let own = format!("http://127.0.0.1:{}", first.api);
@@ -144,7 +144,7 @@ fn a_second_server_does_not_take_over_the_commands_without_a_word() {
         "its token is kept all the same"
     );
     assert!(second.stop().success());
-    // At a later start nobody is logged in, and it is said all the same.
+    // A later start writes no login, and prints the same line.
     let second = rig.start_command(&mut rig.serve_command(&rig.path("second"), &[]));
     second
         .process
@@ -209,7 +209,7 @@ fn dns_rebinding_is_refused_and_a_proxys_name_is_a_setting() {
 }
 
 #[test]
-fn a_port_that_is_taken_names_its_flag() {
+fn the_error_for_a_taken_port_names_the_flag() {
     let rig = ServerRig::new();
     let server = rig.start();
     for (flag, port) in [("--listen", server.apps), ("--api", server.api)] {

@@ -8,10 +8,10 @@ use testkit::http::json_text;
 use testkit::{Server, ServerRig};
 
 const APP: &str = "shop";
-/// The secret: no other text contains it.
+/// A value that occurs nowhere else.
 const SECRET: &str = "hunter2-correct-horse-battery";
 
-/// All outputs that must not contain the secret: lines of the server and of the app's log, metrics, errors.
+/// All output that must not contain the secret: server log, app log, metrics, errors.
 #[derive(Default)]
 struct Said(Vec<(String, String)>);
 
@@ -28,7 +28,7 @@ impl Said {
     }
 }
 
-/// The forms of a text in a file: as it is, and as other programs would write it.
+/// The forms that a secret may have in a file: plain, and in common encodings.
 fn forms(secret: &str) -> Vec<Vec<u8>> {
     let bytes = secret.as_bytes();
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -60,7 +60,7 @@ fn search(folder: &Path, forms: &[Vec<u8>], files: &mut usize) {
             search(&path, forms, files);
             continue;
         }
-        // A file that has disappeared meanwhile reveals nothing.
+        // A file that was removed meanwhile contains nothing.
         let Ok(bytes) = fs::read(&path) else { continue };
         *files += 1;
         for form in forms {
@@ -70,7 +70,7 @@ fn search(folder: &Path, forms: &[Vec<u8>], files: &mut usize) {
     }
 }
 
-/// Command lines and environments of the server and of its child processes.
+/// Command lines and environments of the server and its child processes.
 fn processes(rig: &ServerRig) -> String {
     let home = rig.home().folder_path().to_string_lossy().into_owned();
     let mut all = String::new();
@@ -86,7 +86,7 @@ fn processes(rig: &ServerRig) -> String {
     all
 }
 
-/// Sends requests that contain the secret and are refused.
+/// Sends invalid requests that contain the secret.
 fn errors(server: &Server<'_>, token: &str, said: &mut Said) {
     let vars = format!("/v1/apps/{APP}/config-vars");
     let long = SECRET.repeat(4_000);
@@ -129,7 +129,7 @@ fn errors(server: &Server<'_>, token: &str, said: &mut Said) {
 }
 
 #[test]
-fn a_config_value_is_told_to_nobody_but_its_app_and_who_may_ask() {
+fn a_config_value_is_visible_only_to_its_app_and_authorized_tokens() {
     let rig = ServerRig::new();
     let server = rig.start();
     server.create_app(APP, &rig.build_slug("good", "one"));
@@ -142,7 +142,7 @@ fn a_config_value_is_told_to_nobody_but_its_app_and_who_may_ask() {
     let vars = server.get_json(&format!("/v1/apps/{APP}/config-vars"));
     assert_eq!(json_text(&vars, "PASSWORD"), SECRET);
     errors(&server, rig.admin_token(), &mut said);
-    // Changed, taken back, replaced.
+    // The value is changed, rolled back and replaced.
     let version = server.set_config_vars(APP, &json!({ "PASSWORD": "other" }));
     server.wait_until_serving(APP, &version);
     let version = server.create_release(APP, &json!({ "rollback": "v2" }));
@@ -171,7 +171,7 @@ fn a_config_value_is_told_to_nobody_but_its_app_and_who_may_ask() {
     said.lacks(SECRET);
     lacks(&rig.data_folder(), SECRET);
 
-    // The same for the files of a server that was killed, and for the lines of the next server.
+    // Also checks the files of a killed server, and the log of the next server.
     let mut said = Said::default();
     said.add("the server", server.process.lines().join("\n"));
     server.kill();
@@ -187,7 +187,7 @@ fn a_config_value_is_told_to_nobody_but_its_app_and_who_may_ask() {
 }
 
 #[test]
-fn tokens_are_kept_as_hashes_and_do_what_they_may() {
+fn tokens_are_stored_as_hashes_and_limited_to_their_role() {
     let rig = ServerRig::new();
     let server = rig.start();
     server.create_app(APP, &rig.build_slug("good3", "one"));
@@ -216,7 +216,7 @@ fn tokens_are_kept_as_hashes_and_do_what_they_may() {
         "numbers",
         server.request_without_token("GET", "/metrics").text(),
     );
-    // Wrong in its last character.
+    // A token that differs in its last letter.
     let wrong = format!(
         "{}{}",
         &reader[..reader.len() - 1],

@@ -1,4 +1,4 @@
-//! Sleeping dynos cost next to nothing, and the request that wakes one does not notice.
+//! Sleeping dynos use almost no memory, and a request that wakes a dyno is served normally.
 
 use std::fs;
 
@@ -7,18 +7,18 @@ use testkit::{Server, ServerRig, wait_until};
 use crate::operations::number;
 
 const APP: &str = "shop";
-/// Dynos of the app whose memory is counted.
+/// Number of dynos whose memory is measured.
 const DYNOS: u32 = 1_000;
-/// The most memory of the process that a sleeping dyno may take, in KiB.
+/// Memory limit of a sleeping dyno, in KiB.
 const ASLEEP_KIB_MAX: u64 = 4;
 
-/// A server whose allocator returns unused memory at once, so that the measured memory is in use.
+/// A server whose allocator returns freed memory at once, so that only used memory is measured.
 fn started(rig: &ServerRig) -> Server<'_> {
     let mut command = rig.serve_command(&rig.data_folder(), &[]);
     rig.start_command(command.env("MIMALLOC_PURGE_DELAY", "0"))
 }
 
-/// A server that was restarted with this many dynos of the app, all asleep.
+/// Restarts a server with this number of dynos, all of which sleep.
 fn restarted(rig: &ServerRig, dynos: u32) -> Server<'_> {
     let server = rig.start();
     server.scale(APP, dynos);
@@ -38,7 +38,7 @@ fn states(server: &Server<'_>, state: &str) -> usize {
     dynos.iter().filter(|dyno| dyno["state"] == state).count()
 }
 
-/// Anonymous memory of a process, in KiB; shared pages count in part.
+/// Anonymous memory of a process (proportional share), in KiB.
 fn anonymous_kib(process: u32) -> u64 {
     let text = fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap();
     let line = text.lines().find(|line| line.starts_with("Pss_Anon:"));
@@ -47,7 +47,7 @@ fn anonymous_kib(process: u32) -> u64 {
 }
 
 #[test]
-fn apps_that_served_sleep_after_a_start_and_wake_for_a_request() {
+fn dynos_of_apps_that_served_start_asleep_and_wake_for_a_request() {
     let rig = ServerRig::new();
     let server = rig.start();
     server.create_app(APP, &rig.build_slug("good", "one"));
@@ -60,7 +60,7 @@ fn apps_that_served_sleep_after_a_start_and_wake_for_a_request() {
     assert_eq!(server.app_page(APP, "/count").trim(), "1");
     assert_eq!(server.app_page(APP, "/count").trim(), "2");
     assert_eq!(states(&server, "up"), 1);
-    // A release that has never served is booted, to find out whether it works.
+    // A release that has never served is booted at the start.
     let version = server.set_config_vars(APP, &serde_json::json!({ "WHO": "you" }));
     server.wait_until_serving(APP, &version);
     assert_ne!(states(&server, "up"), 0);

@@ -4,7 +4,7 @@ use testkit::{HttpReply, Server, ServerRig, http};
 
 const APP: &str = "shop";
 
-/// The app's view of a request from a TLS proxy.
+/// Sends a request as a TLS proxy does, and returns the headers that the app gets.
 fn seen(server: &Server<'_>) -> String {
     let headers = [
         "Host: shop.localhost",
@@ -21,7 +21,7 @@ fn seen(server: &Server<'_>) -> String {
 }
 
 #[test]
-fn a_trusted_proxy_is_believed_and_no_other() {
+fn only_headers_of_a_trusted_proxy_are_used() {
     let rig = ServerRig::new();
     let file = rig.path("dyno.toml");
     std::fs::write(&file, "trust-proxy = [\"127.0.0.0/8\", \"::1\"]\n").unwrap();
@@ -58,7 +58,7 @@ fn a_trusted_proxy_is_believed_and_no_other() {
 }
 
 #[test]
-fn a_proxy_that_is_no_address_is_refused() {
+fn an_invalid_proxy_address_is_refused() {
     let rig = ServerRig::new();
     let said = testkit::run_command(
         &mut rig.serve_command(&rig.data_folder(), &["--trust-proxy", "nginx"]),

@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_uploads_of_an_app_are_remembered_until_it_is_destroyed() {
+    fn recent_uploads_of_an_app_are_remembered_until_the_app_is_destroyed() {
         let (mine, theirs): (AppName, AppName) = (
             "mine".parse().expect("a name"),
             "theirs".parse().expect("a name"),

@@ -258,7 +258,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_tells_what_apps_dial_and_is_never_shown() {
+    fn service_url_gives_the_address_and_hides_the_password() {
         let server =
             PostgresqlService::new("postgres://me:hunter2@db.internal/postgres", None, None);
         let server = server.expect("a server");

@@ -292,7 +292,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_tells_what_apps_dial_and_is_never_shown() {
+    fn service_url_gives_the_address_and_hides_the_password() {
         let server = RedisService::new("redis://:hunter2@cache.internal", None).expect("a server");
         assert_eq!(server.address(), "cache.internal:6379");
         assert!(!format!("{server:?}").contains("hunter2"));

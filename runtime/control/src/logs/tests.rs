@@ -1,4 +1,4 @@
-//! Logs: what is kept, who reads it, and what a reader misses.
+//! Tests of the log buffers: bounds, filters, followers, and lines dropped for slow readers.
 
 use super::*;
 use grid::name::AppName;
@@ -69,7 +69,7 @@ async fn the_last_lines_come_in_order() {
 }
 
 #[tokio::test]
-async fn filters_choose_and_the_number_counts_what_they_take() {
+async fn line_limit_counts_only_lines_that_pass_the_filter() {
     let logs = AppLogs::new();
     let web: grid::name::DynoId = "web.1".parse().expect("a dyno");
     for line in [
@@ -99,7 +99,7 @@ async fn filters_choose_and_the_number_counts_what_they_take() {
 }
 
 #[tokio::test]
-async fn a_follower_gets_what_comes_and_ends_with_the_app() {
+async fn a_follower_gets_new_lines_until_the_app_is_destroyed() {
     let logs = AppLogs::new();
     logs.append_line(&app("hello"), of_app("web.1", "before"));
     let tail = logs.open_tail(&app("hello"), LogFilter::default(), 1, Follow::Yes);
@@ -118,7 +118,7 @@ async fn a_follower_gets_what_comes_and_ends_with_the_app() {
 }
 
 #[tokio::test]
-async fn a_slow_reader_learns_how_much_it_missed() {
+async fn a_slow_reader_is_told_how_many_lines_were_dropped() {
     let logs = AppLogs::new();
     let tail = logs.open_tail(&app("hello"), LogFilter::default(), 0, Follow::Yes);
     let mut tail = tail.expect("room");
@@ -138,7 +138,7 @@ async fn a_slow_reader_learns_how_much_it_missed() {
 }
 
 #[tokio::test]
-async fn a_reader_that_does_not_follow_ends_under_a_flood() {
+async fn a_reader_without_follow_ends_even_while_lines_keep_coming() {
     let logs = AppLogs::new();
     logs.append_line(&app("hello"), of_app("web.1", "first"));
     let tail = logs.open_tail(&app("hello"), LogFilter::default(), 10, Follow::No);
@@ -149,7 +149,7 @@ async fn a_reader_that_does_not_follow_ends_under_a_flood() {
 }
 
 #[test]
-fn what_is_kept_of_an_app_is_bounded_in_bytes() {
+fn kept_lines_of_an_app_are_bounded_in_bytes() {
     let logs = AppLogs::new();
     for _ in 0..2_000 {
         logs.append_line(&app("hello"), of_app("web.1", "x".repeat(10_000)));
@@ -169,12 +169,12 @@ fn read_now(logs: &AppLogs, name: &str) -> usize {
 }
 
 #[test]
-fn all_apps_together_are_bounded() {
+fn kept_lines_of_all_apps_together_are_bounded() {
     let logs = AppLogs::new();
     let push = |name: &str| logs.append_line(&app(name), of_app("web.1", "x".repeat(10_000)));
     (0..200).for_each(|_| push("hello"));
     assert!(read_now(&logs, "hello") > 90);
-    // As if other apps had filled what there is.
+    // Simulates other apps that have filled the shared buffer space.
     logs.0.bytes.fetch_add(ALL_BYTES_MAX, Ordering::Relaxed);
     (0..20).for_each(|_| push("other"));
     push("hello");
@@ -183,7 +183,7 @@ fn all_apps_together_are_bounded() {
 }
 
 #[test]
-fn readers_are_counted_and_leave_nothing() {
+fn reader_limits_hold_and_closed_readers_free_their_memory() {
     let logs = AppLogs::new();
     let follow = |name: &str| logs.open_tail(&app(name), LogFilter::default(), 0, Follow::Yes);
     let mut tails: Vec<LogTail> = (0..TAILS_OF_APP_MAX)
@@ -201,7 +201,7 @@ fn readers_are_counted_and_leave_nothing() {
 }
 
 #[tokio::test]
-async fn no_line_poses_as_another() {
+async fn line_breaks_and_control_characters_are_escaped() {
     let logs = AppLogs::new();
     let text = "one\n2026-11-18T11:06:40.123456+00:00 dyno[api]: forged\r\x1b[31m\ttab \u{85}";
     logs.append_line(&app("hello"), of_app("web.1", text));
@@ -249,7 +249,7 @@ fn many_writers_and_readers_lose_nothing() {
     assert_eq!(read_now(&logs, "other"), WRITERS * LINES);
 }
 
-/// Unicode's bidirectional controls would have a line read as another one.
+/// Unicode's bidirectional controls could make a line look like a different line.
 #[test]
 fn bidirectional_controls_are_escaped() {
     for (c, shown) in [

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_the_documented_form_and_is_read_again() {
+    fn written_lines_have_the_documented_form_and_parse_back() {
         let dyno: grid::name::DynoId = "web.1".parse().expect("a dyno");
         let second = 1_795_000_000_000_000;
         let lines = [
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_damaged_is_no_line() {
+    fn damaged_lines_are_not_parsed() {
         let whole = "2026-11-18T11:06:40.123456+00:00 app[web.1]: hello";
         assert!(parse_line(whole).is_some());
         for damaged in [

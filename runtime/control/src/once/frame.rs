@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read() {
+    fn encoded_frames_are_read_back() {
         let mut bytes = encode_alive();
         bytes.extend(encode_head(false, 3));
         bytes.extend(b"out");
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_broke_off_or_is_no_frame_is_an_error() {
+    fn truncated_and_malformed_frames_are_errors() {
         for bad in [
             &[STDOUT, 0, 0, 0, 2, b'x'][..],
             &[STDOUT, 0, 0],

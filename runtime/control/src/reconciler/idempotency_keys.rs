@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_known_again_for_a_day() {
+    fn an_idempotency_key_is_remembered_for_a_day() {
         let mut keys = IdempotencyKeys::default();
         keys.record_answer(
             &entry(1_000, "me", key("k", "a")),
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_newest_are_remembered() {
+    fn only_the_newest_keys_are_remembered() {
         let mut keys = IdempotencyKeys::default();
         for number in 0..=KEYS_MAX {
             let key = key(&number.to_string(), "a");
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_was_used_again_is_kept_as_long_as_its_last_use() {
+    fn a_reused_key_is_kept_for_a_day_after_its_last_use() {
         let mut keys = IdempotencyKeys::default();
         keys.record_answer(&entry(0, "me", key("k", "a")), AcceptedChange::default());
         let later = KEY_LIFE_MS + 1;

@@ -56,7 +56,7 @@ mod tests {
     use crate::{ReconcilerOptions, start};
 
     #[tokio::test]
-    async fn a_token_made_while_the_server_is_stopped_is_known_at_its_next_start() {
+    async fn a_token_made_while_the_server_is_stopped_is_valid_after_the_next_start() {
         let ledger: Arc<dyn Ledger> = Arc::new(MemoryLedger::new());
         let actor = Actor::now("local");
         let (token, secret) = mint_token("lost", Role::Admin, None, &actor);

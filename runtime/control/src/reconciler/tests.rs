@@ -22,7 +22,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 #[tokio::test(start_paused = true)]
-async fn a_deploy_serves_with_its_formation() {
+async fn a_deployed_release_serves_with_the_formation_of_its_app() {
     let bench = Bench::new().await;
     assert_eq!(bench.served().len(), 2);
     assert_eq!(bench.route().version, Some(version(1)));
@@ -57,7 +57,7 @@ async fn a_swap_replaces_all_dynos() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bad_release_fails_and_the_old_one_serves_on() {
+async fn a_release_that_fails_leaves_the_old_release_serving() {
     let bench = Bench::new().await;
     let before = bench.served();
     let crashed = bench.deploy(CRASHES).await;
@@ -83,7 +83,7 @@ async fn a_bad_release_fails_and_the_old_one_serves_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_release_that_is_overtaken_is_superseded() {
+async fn a_release_is_superseded_by_a_newer_release() {
     let bench = Bench::new().await;
     let slow = bench.accept(deployed(NEVER_UP)).await.expect("a release");
     let next = bench.accept(deployed(GOOD)).await.expect("a release");
@@ -163,7 +163,7 @@ async fn a_restart_replaces_and_a_rollback_is_a_release() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn config_maintenance_and_domains() {
+async fn a_config_change_maintenance_and_a_domain_reach_the_route() {
     let bench = Bench::new().await;
     let changes = ConfigChanges(BTreeMap::from([("KEY".into(), Some("value".into()))]));
     let made = bench
@@ -200,7 +200,7 @@ async fn config_maintenance_and_domains() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_makes_no_sense_is_rejected_and_changes_nothing() {
+async fn invalid_commands_are_rejected_without_a_ledger_entry() {
     let bench = Bench::new().await;
     let before = entries(&bench.ledger).await;
     let other: AppName = "other".parse().expect("valid");
@@ -247,7 +247,7 @@ async fn what_makes_no_sense_is_rejected_and_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_drains_and_ends() {
+async fn an_idle_reconciler_shuts_down_at_once_and_refuses_requests() {
     let bench = Bench::new().await;
     let begun = Instant::now();
     let grace = Duration::from_secs(30);
@@ -269,7 +269,7 @@ async fn a_shutdown_drains_and_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_does_not_wait_beyond_its_grace() {
+async fn a_shutdown_ends_when_its_grace_time_is_over() {
     let bench = Bench::new().await;
     assert_eq!(bench.deploy(NEVER_DRAINS).await, ReleaseOutcome::Serving);
     let begun = Instant::now();
@@ -285,7 +285,7 @@ async fn a_shutdown_does_not_wait_beyond_its_grace() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dyno_that_does_not_drain_is_stopped() {
+async fn a_dyno_that_does_not_drain_in_time_is_stopped() {
     let bench = Bench::new().await;
     assert_eq!(bench.deploy(NEVER_DRAINS).await, ReleaseOutcome::Serving);
     assert_eq!(bench.deploy(GOOD).await, ReleaseOutcome::Serving);
@@ -300,7 +300,7 @@ async fn another_reconciler_takes_over_from_the_ledger() {
     let first = Bench::new().await;
     let second = Bench::on(first.ledger.clone()).await;
     sleep(Duration::from_secs(1)).await;
-    // The second one's node is fresh: it has nothing, and gets what the ledger asks for.
+    // The node of the second reconciler starts empty, and gets every dyno that the ledger asks for.
     assert_eq!(second.served().len(), 2);
     assert!(second.route().generation > first.route().generation);
     let on = Command::SetMaintenance {
@@ -316,7 +316,7 @@ async fn another_reconciler_takes_over_from_the_ledger() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_executor_that_reports_before_it_takes_the_next_step_is_no_deadlock() {
+async fn an_executor_that_reports_before_taking_the_next_step_does_not_deadlock() {
     let ledger: Arc<dyn Ledger> = Arc::new(MemoryLedger::new());
     let (reconciler, control, mut outputs) = begin(&ledger).await;
     let running = tokio::spawn(reconciler.run());

@@ -1,4 +1,4 @@
-//! Keys in files, and what opens and what does not.
+//! Tests of key files, and of what a key opens and refuses.
 
 use super::*;
 use std::fs;
@@ -11,7 +11,7 @@ fn sealer() -> (tempfile::TempDir, Sealer) {
 }
 
 #[test]
-fn what_is_sealed_opens_in_its_own_place_only() {
+fn sealed_bytes_open_only_at_their_own_position() {
     let (folder, sealer) = sealer();
     let (at, id) = (7, [1; 16]);
     let sealed = sealer.seal(at, id, b"secret").expect("small");
@@ -41,7 +41,7 @@ fn a_single_changed_bit_is_noticed() {
 }
 
 #[test]
-fn the_same_twice_is_sealed_differently() {
+fn equal_plaintexts_give_different_ciphertexts() {
     let (_folder, sealer) = sealer();
     let id = [1; 16];
     let first = sealer.seal(1, id, b"secret").expect("small");
@@ -49,7 +49,7 @@ fn the_same_twice_is_sealed_differently() {
 }
 
 #[test]
-fn a_key_file_is_made_once_and_for_its_owner_only() {
+fn a_key_file_is_created_once_and_private() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("key");
     assert!(matches!(
@@ -79,7 +79,7 @@ fn a_key_file_that_others_may_read_is_refused() {
 }
 
 #[test]
-fn a_file_of_another_length_is_no_key() {
+fn a_key_file_of_wrong_length_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("key");
     SealKey::load_or_create(&path).expect("made");

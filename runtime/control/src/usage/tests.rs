@@ -1,4 +1,4 @@
-//! Usage: what is measured is written once, whatever happens to the process and to its clock.
+//! Tests of usage records: each interval is stored once, also after kills and clock changes.
 
 use super::*;
 use grid::name::{AppName, DynoKey, Run};
@@ -46,7 +46,7 @@ fn stores() -> Vec<(Arc<dyn UsageStore>, Option<tempfile::TempDir>)> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_hour_and_a_quarter_and_half_a_minute() {
+async fn a_bill_counts_the_seconds_that_a_dyno_ran() {
     for (store, _folder) in stores() {
         let recorder = UsageRecorder::open(store, wall(START_SECS)).expect("a store");
         recorder.record_change(&key("hello", "web.1", 1), MIB_128, true);
@@ -70,11 +70,11 @@ async fn four_dynos_for_an_hour_cost_fifteen_cents() {
         let recorder = UsageRecorder::open(store, wall(START_SECS)).expect("a store");
         for n in 1..=4 {
             recorder.record_change(&key("hello", &format!("web.{n}"), n), MIB_128, true);
-            // Saying it again, as after a new report of the same, changes nothing.
+            // A repeated report changes nothing.
             recorder.record_change(&key("hello", &format!("web.{n}"), n), MIB_128, true);
         }
         pass(3_600).await;
-        // Running or ended, written or not: the same.
+        // The bill is the same for running and ended dynos, before and after the records are written.
         assert_eq!(bill(&recorder, "hello").micros, 150_000);
         for n in 1..=4 {
             recorder.record_change(&key("hello", &format!("web.{n}"), n), MIB_128, false);
@@ -113,7 +113,7 @@ async fn a_kill_and_a_clock_set_back_bill_nothing_twice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_later_record_of_a_run_replaces_a_shorter_one_and_never_the_other_way() {
+async fn a_longer_record_of_a_run_replaces_a_shorter_one_and_never_the_reverse() {
     for (store, _folder) in stores() {
         let record = |to| UsageInterval {
             dyno: key("hello", "web.1", 1),
@@ -168,7 +168,7 @@ async fn a_later_record_of_a_run_replaces_a_shorter_one_and_never_the_other_way(
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_asked_for_is_cut_to_its_time() {
+async fn intervals_are_cut_to_the_requested_time_range() {
     for (store, _folder) in stores() {
         let recorder = UsageRecorder::open(store, wall(START_SECS)).expect("a store");
         recorder.record_change(&key("hello", "web.1", 1), MIB_128, true);
@@ -229,7 +229,7 @@ impl UsageStore for Full {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_disk_delays_records_and_loses_none() {
+async fn records_wait_for_a_full_disk_and_none_is_lost() {
     let store = Arc::new(Full::default());
     let recorder = UsageRecorder::open(Arc::clone(&store) as Arc<dyn UsageStore>, wall(START_SECS));
     let recorder = recorder.expect("a store");
@@ -271,7 +271,7 @@ async fn the_task_writes_every_minute_and_at_the_end() {
 }
 
 #[test]
-fn a_database_is_there_the_next_time_and_a_newer_one_is_refused() {
+fn a_database_keeps_its_records_and_a_newer_format_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("usage.db");
     let record = UsageInterval {

@@ -15,7 +15,7 @@ fn entry(by: &str, fact: Fact) -> LedgerEntry {
 }
 
 #[test]
-fn an_app_is_of_whoever_made_it_last() {
+fn the_creator_of_an_app_is_that_of_its_latest_creation() {
     let app: AppName = "hello".parse().expect("valid");
     let created = Fact::AppCreated {
         app: app.clone(),

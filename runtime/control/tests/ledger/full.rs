@@ -1,5 +1,4 @@
-//! A real file that cannot grow, in a process of its own: apps keep running, and changes are possible again once it can
-//! grow.
+//! A ledger file that cannot grow, in a child process: apps keep running, and changes resume when it can grow again.
 
 use crate::places::InSqlite;
 use control::ledger::{Ledger, Seq, SqliteLedger};
@@ -18,14 +17,14 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The variable that marks this process as the child, with the path of the ledger.
+/// The environment variable that makes this program the child; its value is the ledger's folder.
 const FOLDER: &str = "DYNO_TEST_FULL";
-/// Most checks of a condition that must become true.
+/// Maximum number of polls while waiting for a condition.
 const LOOKS: usize = 3_000;
 
-/// A limit of the process keeps the file from growing. The kernel reports this by a signal, which is ignored.
+/// The file size is limited by `RLIMIT_FSIZE`: writes beyond the limit fail when `SIGXFSZ` is ignored.
 #[test]
-fn a_full_disk_stops_changes_and_not_apps() {
+fn a_full_disk_refuses_changes_while_apps_keep_running() {
     let place = InSqlite::default();
     let database = place.database();
     let folder = database.parent().expect("in a folder");
@@ -45,7 +44,7 @@ fn a_full_disk_stops_changes_and_not_apps() {
 
 #[tokio::test]
 async fn child() {
-    // The test beside this one starts it; started in another way, it does nothing.
+    // The parent test starts this one with the variable set. Without the variable there is nothing to do.
     let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
         return;
     };
@@ -130,7 +129,7 @@ async fn deploy(control: &Control) {
     assert_eq!(outcome, Ok(ReleaseOutcome::Serving));
 }
 
-/// A node on which everything works.
+/// A node that carries out every step successfully.
 async fn node(control: Control, mut outputs: ReconcilerOutputs) {
     while let Some(step) = outputs.steps.recv().await {
         let report = match step {
@@ -164,7 +163,7 @@ async fn crash(control: &Control, dyno: DynoKey) {
     control.send_report(report).await.expect("listens");
 }
 
-/// Waits until a dyno other than `but` is up.
+/// Waits for a dyno that is up and is not `but`.
 async fn up(control: &Control, but: Option<&DynoKey>) -> DynoKey {
     for _ in 0..LOOKS {
         let dynos = control.list_dynos_of_app(&app()).await.expect("listens");
@@ -182,7 +181,7 @@ fn log_bytes(folder: &Path) -> u64 {
     log.expect("it was written").len()
 }
 
-/// Sets the largest size of files that this process may write, in bytes.
+/// Limits the size of this process's files.
 fn limit(bytes: Option<u64>) {
     let maximum = getrlimit(Resource::Fsize).maximum;
     let current = bytes.or(maximum);

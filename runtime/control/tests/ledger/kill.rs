@@ -1,4 +1,4 @@
-//! A real process that appends to a file and is killed during an append.
+//! A child process that appends to a ledger file, and is killed while it appends.
 
 use crate::places::{InSqlite, Place, all, entry};
 use control::ledger::{EntryId, LedgerEntry, Seq, SqliteLedger};
@@ -10,13 +10,13 @@ use std::time::Duration;
 
 /// The number of kills.
 const KILLS: u64 = 120;
-/// The variable that marks this process as the child, with the path of the ledger.
+/// The environment variable that makes this program the child; its value is the ledger's folder.
 const FOLDER: &str = "DYNO_TEST_LEDGER";
 
-/// The child: appends entries until it is killed, and prints each entry that the ledger acknowledged.
+/// Appends until killed, and prints each acknowledged entry.
 #[tokio::test]
 async fn child() {
-    // The test beside this one starts it; started in another way, it does nothing.
+    // The parent test starts this one with the variable set. Without the variable there is nothing to do.
     let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
         return;
     };
@@ -46,8 +46,7 @@ fn start(place: &InSqlite) -> Child {
         .expect("starts")
 }
 
-/// Starts a process that appends, kills it at some moment after `lines` entries, and returns the entries that it
-/// printed.
+/// Starts the child, kills it at some point after `lines` entries, and returns the entries it acknowledged.
 fn killed(place: &InSqlite, lines: usize, pause: Duration) -> BTreeMap<Seq, EntryId> {
     let mut child = start(place);
     let mut said = BufReader::new(child.stdout.take().expect("piped")).lines();
@@ -59,7 +58,7 @@ fn killed(place: &InSqlite, lines: usize, pause: Duration) -> BTreeMap<Seq, Entr
     std::thread::sleep(pause);
     child.kill().expect("it runs");
     child.wait().expect("it ended");
-    // Entries that the child printed between the last read and its end.
+    // Entries printed between the last read and the kill.
     kept.extend(said.map_while(Result::ok).filter_map(|line| parsed(&line)));
     kept
 }
@@ -70,9 +69,9 @@ fn parsed(line: &str) -> Option<(Seq, EntryId)> {
     Some((Seq(at.parse().ok()?), EntryId::from_bytes(id.to_be_bytes())))
 }
 
-/// Each kill may leave one entry that was written but not printed: the child was killed between the two.
+/// Each kill may leave one stored entry that was not acknowledged yet.
 #[tokio::test]
-async fn what_was_acknowledged_survives_every_kill() {
+async fn acknowledged_entries_survive_every_kill() {
     let place = InSqlite::default();
     drop(place.open());
     let mut acknowledged = BTreeMap::new();

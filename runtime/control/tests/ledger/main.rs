@@ -1,6 +1,6 @@
-//! One test suite for all ledgers, and tests for single ones.
+//! One suite for every kind of ledger, and further tests of the SQLite ledger.
 //!
-//! Owns the promises of a ledger. Must not know how a ledger keeps them.
+//! Owns the contract of a ledger. Must not know how a ledger is implemented.
 
 mod full;
 mod kill;
@@ -8,7 +8,7 @@ mod places;
 mod sqlite;
 mod suite;
 
-/// The whole suite for one kind of place.
+/// The whole suite for one kind of ledger.
 macro_rules! suite {
     ($name:ident, $place:ty) => {
         mod $name {
@@ -16,13 +16,13 @@ macro_rules! suite {
 
             suite!(@ $place:
                 entries_come_back_whole_and_in_order,
-                pages_follow_on_each_other,
-                of_contending_writers_one_gets_each_place,
-                only_the_end_can_be_appended_to,
-                a_watcher_hears_of_the_last_entry,
-                a_ledger_that_was_closed_opens_as_it_was,
+                pages_follow_each_other_without_gaps,
+                concurrent_writers_never_share_a_sequence_number,
+                an_append_at_any_other_position_than_the_end_is_a_conflict,
+                a_watcher_sees_the_last_entry,
+                a_reopened_ledger_has_all_entries,
                 a_large_entry_is_kept_and_a_larger_one_refused,
-                an_append_that_nobody_waits_for_is_there_or_not,
+                a_dropped_append_is_stored_whole_or_not_at_all,
             );
         }
     };

@@ -1,4 +1,4 @@
-//! The places of ledgers, and how a ledger is opened again.
+//! Storage for ledgers under test, and how each kind is reopened.
 
 use control::ledger::{
     EntryId, Ledger, LedgerChange, LedgerEntry, MemoryLedger, Seq, SqliteLedger,
@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tempfile::TempDir;
 
-/// A place for one ledger.
+/// Storage of one ledger.
 pub(crate) trait Place {
-    /// The ledger, opened once more.
+    /// Opens the ledger again.
     fn open(&self) -> Arc<dyn Ledger>;
 }
 
@@ -51,7 +51,7 @@ impl Place for InSqlite {
     }
 }
 
-/// An entry with one change, by an actor of this name.
+/// An entry by the actor `by`, with one change.
 pub(crate) fn entry(by: &str) -> LedgerEntry {
     LedgerEntry {
         id: EntryId::random(),

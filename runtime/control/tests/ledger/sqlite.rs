@@ -1,4 +1,4 @@
-//! Requirements of the SQLite file beyond the common suite.
+//! Tests of the SQLite ledger beyond the common suite.
 
 use crate::places::{InSqlite, Place, all, entry};
 use control::ledger::{
@@ -44,7 +44,7 @@ async fn fill(ledger: &dyn Ledger, entries: u64) {
     }
 }
 
-/// The content of every file beside the database, by name, without the key's file.
+/// The content of the database and of each file beside it, by name, without the key file.
 fn files(place: &InSqlite) -> BTreeMap<String, Vec<u8>> {
     let database = place.database();
     let folder = database.parent().expect("in a folder");
@@ -63,7 +63,7 @@ fn contains(bytes: &[u8], needle: &[u8]) -> bool {
 }
 
 #[tokio::test]
-async fn nothing_that_was_written_can_be_read_in_any_file() {
+async fn secrets_are_not_readable_in_any_file() {
     let place = InSqlite::default();
     let ledger = place.open();
     fill(&*ledger, 20).await;
@@ -81,13 +81,13 @@ async fn nothing_that_was_written_can_be_read_in_any_file() {
             assert!(!contains(bytes, &key), "the key in {name}");
         }
     }
-    // Shows that the search works: the files do hold the entries.
+    // Proves that the search works: the files do contain the entries, and other text is readable.
     assert!(contains(&closed["ledger.db"], b"CREATE TABLE entries"));
     assert!(closed["ledger.db"].len() > 20 * plain.len());
 }
 
 #[tokio::test]
-async fn only_its_owner_may_use_the_files() {
+async fn files_are_readable_only_by_their_owner() {
     let place = InSqlite::default();
     let ledger = place.open();
     fill(&*ledger, 1).await;
@@ -122,7 +122,7 @@ async fn two_processes_cannot_both_append() {
 }
 
 #[tokio::test]
-async fn while_another_process_holds_the_file_it_is_not_available() {
+async fn a_locked_file_makes_the_ledger_unavailable() {
     let place = InSqlite::default();
     let ledger = place.open();
     let other = Connection::open(place.database()).expect("opens");
@@ -134,7 +134,7 @@ async fn while_another_process_holds_the_file_it_is_not_available() {
 }
 
 #[tokio::test]
-async fn another_key_opens_nothing() {
+async fn a_wrong_key_opens_no_entry() {
     let place = InSqlite::default();
     fill(&*place.open(), 2).await;
     let other = InSqlite::default();
@@ -146,7 +146,7 @@ async fn another_key_opens_nothing() {
 }
 
 #[test]
-fn a_ledger_without_its_key_is_not_given_a_new_one() {
+fn an_existing_ledger_without_its_key_gets_no_new_key() {
     let place = InSqlite::default();
     drop(place.open());
     fs::remove_file(place.key()).expect("there");
@@ -159,7 +159,7 @@ fn a_ledger_without_its_key_is_not_given_a_new_one() {
 }
 
 #[tokio::test]
-async fn entries_that_were_changed_moved_or_removed_are_noticed() {
+async fn changed_moved_and_removed_entries_are_detected() {
     let swap = "UPDATE entries SET seq = -1 WHERE seq = 2;
         UPDATE entries SET seq = 2 WHERE seq = 3;
         UPDATE entries SET seq = 3 WHERE seq = -1";
@@ -178,7 +178,7 @@ async fn entries_that_were_changed_moved_or_removed_are_noticed() {
     assert!(matches!(refused, ReadError::Missing { at: Seq(2) }));
 }
 
-/// The result of reading a ledger of three entries after its file was damaged.
+/// The read error of a ledger of three entries after the SQL in `harm` has changed its file.
 async fn after(harm: &str) -> ReadError {
     let place = InSqlite::default();
     fill(&*place.open(), 3).await;
@@ -190,7 +190,7 @@ async fn after(harm: &str) -> ReadError {
 }
 
 #[test]
-fn files_of_others_and_of_the_future_are_refused() {
+fn foreign_files_and_newer_formats_are_refused() {
     let place = InSqlite::default();
     let file = Connection::open(place.database()).expect("opens");
     file.execute_batch("CREATE TABLE other (a)").expect("done");

@@ -12,7 +12,7 @@ use grid::name::{AppName, ProcessType, SlugId, Version};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Competing writers, and the entries that each of them appends.
+/// Concurrent writers, and the entries that each of them appends.
 const WRITERS: usize = 6;
 const ENTRIES_EACH: usize = 20;
 
@@ -20,7 +20,7 @@ fn app() -> AppName {
     "hello".parse().expect("valid")
 }
 
-/// An entry with every kind of content.
+/// An entry with every kind of content that an entry can have.
 fn rich() -> LedgerEntry {
     let by = Actor {
         by: "me".into(),
@@ -74,7 +74,7 @@ pub(crate) async fn entries_come_back_whole_and_in_order(place: &dyn Place) {
     assert_eq!(all(&*ledger).await, expected);
 }
 
-pub(crate) async fn pages_follow_on_each_other(place: &dyn Place) {
+pub(crate) async fn pages_follow_each_other_without_gaps(place: &dyn Place) {
     let ledger = place.open();
     let mut last = Seq::START;
     for number in 0..7 {
@@ -96,7 +96,7 @@ pub(crate) async fn pages_follow_on_each_other(place: &dyn Place) {
     assert_eq!(ledger.read(Seq(99), 3).await.expect("reads"), []);
 }
 
-pub(crate) async fn of_contending_writers_one_gets_each_place(place: &dyn Place) {
+pub(crate) async fn concurrent_writers_never_share_a_sequence_number(place: &dyn Place) {
     let ledger = place.open();
     let writers: Vec<_> = (0..WRITERS)
         .map(|writer| tokio::spawn(write_all(Arc::clone(&ledger), writer)))
@@ -137,7 +137,7 @@ async fn write_all(ledger: Arc<dyn Ledger>, writer: usize) -> Vec<(Seq, LedgerEn
     placed
 }
 
-pub(crate) async fn only_the_end_can_be_appended_to(place: &dyn Place) {
+pub(crate) async fn an_append_at_any_other_position_than_the_end_is_a_conflict(place: &dyn Place) {
     let ledger = place.open();
     let kept = entry("kept");
     ledger.append(Seq::START, &kept).await.expect("appends");
@@ -151,7 +151,7 @@ pub(crate) async fn only_the_end_can_be_appended_to(place: &dyn Place) {
     assert_eq!(all(&*ledger).await, [(Seq(1), kept)]);
 }
 
-pub(crate) async fn a_watcher_hears_of_the_last_entry(place: &dyn Place) {
+pub(crate) async fn a_watcher_sees_the_last_entry(place: &dyn Place) {
     let ledger = place.open();
     let mut watch = ledger.watch();
     assert_eq!(*watch.borrow_and_update(), Seq::START);
@@ -164,7 +164,7 @@ pub(crate) async fn a_watcher_hears_of_the_last_entry(place: &dyn Place) {
     let refused = ledger.append(Seq::START, &entry("lost")).await;
     assert!(refused.is_err());
     assert!(!watch.has_changed().expect("open"));
-    // A watcher is told at least of the last entry; it may miss some in between.
+    // A watcher sees at least the last entry; entries in between may be skipped.
     for after in 1..10 {
         let appended = ledger.append(Seq(after), &entry("b")).await;
         appended.expect("appends");
@@ -174,7 +174,7 @@ pub(crate) async fn a_watcher_hears_of_the_last_entry(place: &dyn Place) {
     assert_eq!(*ledger.watch().borrow(), Seq(10));
 }
 
-pub(crate) async fn a_ledger_that_was_closed_opens_as_it_was(place: &dyn Place) {
+pub(crate) async fn a_reopened_ledger_has_all_entries(place: &dyn Place) {
     let mut last = Seq::START;
     for round in 1..=5_usize {
         let ledger = place.open();
@@ -203,15 +203,15 @@ pub(crate) async fn a_large_entry_is_kept_and_a_larger_one_refused(place: &dyn P
     assert_eq!(kept[0].1, large);
 }
 
-/// A caller who drops an append halfway does not know its outcome; reading further shows it.
-pub(crate) async fn an_append_that_nobody_waits_for_is_there_or_not(place: &dyn Place) {
+/// A caller that drops an append does not know its outcome; reading the ledger tells.
+pub(crate) async fn a_dropped_append_is_stored_whole_or_not_at_all(place: &dyn Place) {
     let ledger = place.open();
     for _ in 0..50 {
         let kept = all(&*ledger).await;
         let after = kept.last().map_or(Seq::START, |(at, _)| *at);
         let given_up = entry("given up");
         drop(poll_immediate(ledger.append(after, &given_up)).await);
-        // Exactly one entry is at the place after `after` in the end, whichever it is.
+        // Exactly one of the two entries is stored behind `after`.
         let next = entry("next");
         let appended = ledger.append(after, &next).await;
         let behind = ledger.read(after, 10).await.expect("reads");

@@ -317,7 +317,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_longest_unused_code_goes_first() {
+    fn the_longest_unused_code_is_removed_first() {
         let cache = tempfile::tempdir().expect("a temporary folder");
         let at = |secs| SystemTime::UNIX_EPOCH + Duration::from_secs(secs);
         for (name, used) in [("old", 1_000), ("older", 500), ("new", 2_000)] {

@@ -88,7 +88,7 @@ mod tests {
     fn component(sections: &[(u8, &[u8])]) -> Vec<u8> {
         let mut bytes = b"\0asm\x0d\0\x01\0".to_vec();
         for (id, content) in sections {
-            // Always in two bytes, as some tools encode it.
+            // A LEB128 number padded to two bytes, as some tools write it.
             let length = [
                 (content.len() & 0x7f) as u8 | 0x80,
                 (content.len() >> 7) as u8,
@@ -101,7 +101,7 @@ mod tests {
     const JS: &[u8] = b"\x09producers\x01\x0cprocessed-by\x01\x0eComponentizeJS\x060.23.0";
 
     #[test]
-    fn the_mark_is_found_in_its_section_only() {
+    fn componentize_js_is_recognized_only_in_the_producers_section() {
         let other = [b"x".repeat(300), JS.to_vec()].concat();
         assert_eq!(
             instance_lifetime(&component(&[(1, &other), (0, JS)])),
@@ -117,14 +117,14 @@ mod tests {
     }
 
     #[test]
-    fn a_handler_of_our_own_is_used_again() {
+    fn a_handler_with_the_dyno_mark_serves_many_requests() {
         let own = [JS, b"\x0cdyno-handler\x011"].concat();
         let own = component(&[(1, b"abc"), (0, &own)]);
         assert_eq!(instance_lifetime(&own), InstanceLifetime::UntilMemoryIsLow);
     }
 
     #[test]
-    fn python_is_told_by_its_snapshot() {
+    fn python_is_recognized_by_its_init_transform() {
         let python = b"\x09producers\x01\x0cprocessed-by\x01\x18component-init-transform\x050.2.0";
         assert_eq!(
             instance_lifetime(&component(&[(0, python)])),
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_components_have_none() {
+    fn truncated_components_have_no_quirk() {
         let whole = component(&[(1, b"abc"), (0, JS)]);
         for length in 0..whole.len() {
             assert_eq!(

@@ -105,8 +105,8 @@ mod tests {
 
     use super::*;
 
-    /// Runs eight pieces of work that each take several turns. Returns how many were polled at the same time, at
-    /// most.
+    /// Runs eight futures that each need several polls. Returns the maximum number that were polled at the same
+    /// time.
     fn most_at_once(core: Option<&SharedCore>) -> usize {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(4)
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn work_of_one_core_is_polled_one_at_a_time() {
+    fn futures_on_one_shared_core_are_polled_one_at_a_time() {
         let core = SharedCore::new();
         assert_eq!(most_at_once(Some(&core)), 1);
         assert!(most_at_once(None) > 1, "this test would show it");
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn work_that_waits_holds_nobody_up() {
+    async fn a_pending_future_does_not_block_the_shared_core() {
         let core = SharedCore::new();
         let stuck = OnSharedCore::new(Some(core.clone()), std::future::pending::<()>());
         let stuck = tokio::spawn(stuck);
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_boot_that_is_given_up_leaves_its_place() {
+    async fn an_aborted_boot_releases_its_permit() {
         let core = SharedCore::new();
         let places = core.boots.available_permits();
         for _ in 0..2 * places {

@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_is_a_replacement_once() {
+    fn each_expected_replacement_is_used_by_one_start() {
         let replacements = Replacements::default();
         assert!(replacements.take_core(&dyno("web.1", 1)).is_none());
         replacements.expect_replacement(&dyno("web.1", 1));

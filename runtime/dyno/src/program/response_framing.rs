@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn rfc_9112_6_3() {
+    fn response_framing_follows_rfc9112_6_3() {
         let (te, cl) = ("transfer-encoding", "content-length");
         for (lines, expected) in [
             (vec![], Ok((ConnectionReuse::Ends, None))),
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_response_without_a_body_keeps_the_length_that_it_announces() {
+    fn a_response_without_content_keeps_its_content_length() {
         let length = Ok((ConnectionReuse::Yes, Some("5".to_owned())));
         for (method, status) in [(Method::HEAD, 200), (Method::GET, 304), (Method::GET, 204)] {
             let lines = [("content-length", "5")];
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn the_connection_of_an_old_server_is_not_kept() {
+    fn the_connection_of_an_http_1_0_server_is_not_reused() {
         let got = normalized(
             &Method::GET,
             200,

@@ -1,4 +1,4 @@
-//! The boot hook `dyno:app/boot`: a dyno is up once its app is loaded, and its boot has failed if the app cannot be.
+//! The boot hook `dyno:app/boot`: a dyno is up when its app is loaded; the boot fails if the app cannot be loaded.
 
 use exchange::DynoHandle;
 use grid::desired::Limits;
@@ -21,7 +21,7 @@ fn calls(host: &Host) -> usize {
 }
 
 #[tokio::test]
-async fn it_is_called_once_in_each_instance_and_before_the_first_request() {
+async fn the_boot_hook_is_called_once_in_each_instance_before_the_first_request() {
     for guest in GUESTS {
         let mut host = host(guest, "ok").await;
         let dyno = host.up().await;
@@ -42,9 +42,9 @@ async fn it_is_called_once_in_each_instance_and_before_the_first_request() {
     }
 }
 
-/// ComponentizeJS signs so; an instance takes one request then.
+/// A component made by ComponentizeJS: each of its instances serves one request.
 #[tokio::test]
-async fn it_is_called_in_each_instance_that_takes_one_request() {
+async fn the_boot_hook_is_called_in_every_single_use_instance() {
     let mut component = std::fs::read(testkit::guest_path("loads")).unwrap();
     let signed = b"\x09producers\x01\x0cprocessed-by\x01\x0eComponentizeJS\x060.23.0";
     component.extend([&[0, signed.len() as u8], &signed[..]].concat());
@@ -59,7 +59,7 @@ async fn it_is_called_in_each_instance_that_takes_one_request() {
 }
 
 #[tokio::test]
-async fn an_error_is_a_failed_boot_with_that_reason() {
+async fn an_error_of_the_boot_hook_is_the_reason_of_the_failed_boot() {
     for guest in GUESTS {
         let mut host = host(guest, "err").await;
         let (_, report) = host.start().await;
@@ -77,14 +77,14 @@ async fn an_error_is_a_failed_boot_with_that_reason() {
         let lines = host.lines();
         let own = ["load is called", "Traceback (most recent call last):"];
         assert_eq!(lines[..2], own, "{guest}");
-        // A last line without a line end is logged too.
+        // The last line has no line end, and is logged too.
         assert_eq!(lines[3..], ["ModuleNotFoundError: No module named 'shop'"]);
         assert_eq!(host.node.dynos(), 0);
     }
 }
 
 #[tokio::test]
-async fn a_trap_or_an_exit_in_it_is_a_failed_boot() {
+async fn a_trap_or_exit_in_the_boot_hook_is_a_failed_boot() {
     let ways = [
         ("trap", "unreachable"),
         ("panic", "unreachable"),
@@ -104,7 +104,7 @@ async fn a_trap_or_an_exit_in_it_is_a_failed_boot() {
 }
 
 #[tokio::test]
-async fn one_that_never_returns_lets_others_run_and_is_stopped() {
+async fn an_endless_boot_hook_yields_to_other_tasks_and_is_stopped() {
     for guest in GUESTS {
         let mut host = host(guest, "spin").await;
         let dyno = host.key();
@@ -115,7 +115,7 @@ async fn one_that_never_returns_lets_others_run_and_is_stopped() {
             version: "v1".parse().unwrap(),
             asleep: false,
         });
-        // On this one thread, nothing would run beside a guest that does not yield.
+        // The test has one thread: this loop runs only if the guest yields.
         while calls(&host) == 0 {
             tokio::task::yield_now().await;
         }
@@ -131,7 +131,7 @@ async fn one_that_never_returns_lets_others_run_and_is_stopped() {
 }
 
 #[tokio::test]
-async fn a_wake_whose_load_fails_is_a_failed_boot() {
+async fn a_boot_hook_that_fails_at_wake_up_is_a_failed_boot() {
     for guest in GUESTS {
         let mut host = host(guest, "chance").await;
         let mut dyno = loop {
@@ -161,7 +161,7 @@ async fn a_wake_whose_load_fails_is_a_failed_boot() {
     }
 }
 
-/// A handler of 0.2 whose hook has this type and returns 0; its `handle` does nothing.
+/// A handler of WASI 0.2 whose boot hook has the given type and returns 0. Its `handle` does nothing.
 fn with_hook_of(params: &str, result: &str, core: &str) -> Vec<u8> {
     let text = format!(
         r#"(component
@@ -188,7 +188,7 @@ fn with_hook_of(params: &str, result: &str, core: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn one_of_another_type_does_not_fit_this_host() {
+async fn a_boot_hook_of_wrong_type_is_refused() {
     let right = with_hook_of("", "(result (error string))", "(result i32)");
     let mut host = Host::of_bytes(&right, false, Limits::default(), &[]).await;
     assert!(matches!(host.start().await.1, Report::Up { .. }));

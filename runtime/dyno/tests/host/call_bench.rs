@@ -1,7 +1,7 @@
-//! The cost of a dyno without sockets and routing: a call of a booted dyno, a boot, a wake-up.
+//! The costs of a dyno without sockets and routing: a call of a ready dyno, a boot, a wake-up.
 //!
-//! The guest is the tests' well-behaved one, for WASI 0.2 and for 0.3. Set `DYNO_TEST_GUESTS` to their folder if they
-//! are built already.
+//! Measures the well-behaved test guests of WASI 0.2 and 0.3. Set `DYNO_TEST_GUESTS` to their folder if they are
+//! built already.
 
 #![allow(
     missing_docs,
@@ -19,9 +19,9 @@ use grid::protocol::{Report, Step, StopReason};
 use support::{Host, ask, get};
 use tokio::runtime::Runtime;
 
-/// The guests, and what is asked of them.
+/// The label and the name of each guest.
 const GUESTS: [(&str, &str); 2] = [("WASI 0.2", "good"), ("WASI 0.3", "good3")];
-/// Answered in a line.
+/// A request with a response of one line.
 const PATH: &str = "/count";
 
 fn runtime() -> Runtime {
@@ -62,7 +62,7 @@ fn boots(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Starts a dyno and ends it again; how long the start took.
+/// Starts a dyno and stops it. Returns the duration of the start.
 async fn boot(host: &mut Host) -> Duration {
     let began = Instant::now();
     let (dyno, report) = host.start().await;
@@ -96,7 +96,7 @@ fn wakes(criterion: &mut Criterion) {
                     took += began.elapsed();
                     assert_eq!(reply.status(), 200);
                     dyno = back;
-                    // Idle, woke: nobody else reads them.
+                    // Discards the reports `Idle` and `Woke`.
                     for _ in 0..2 {
                         runtime.block_on(host.report());
                     }

@@ -1,5 +1,4 @@
-//! Crashes during a request, after which a dyno is replaced at once, however often; all other crashes lead to a
-//! back-off.
+//! Whether a request caused the end of a dyno. Such dynos are replaced at once; after all other ends, starts back off.
 
 use std::pin::Pin;
 
@@ -10,7 +9,7 @@ use grid::protocol::{CrashCause, Report};
 
 use crate::support::{Host, ask, call, get};
 
-/// Cause of the crash that is reported next, and whether a request caused it.
+/// The cause of the next reported crash, and whether a request caused the crash.
 async fn crash(host: &mut Host) -> (CrashCause, bool) {
     match host.report().await {
         Report::Crashed {
@@ -20,7 +19,7 @@ async fn crash(host: &mut Host) -> (CrashCause, bool) {
     }
 }
 
-/// Requests `path`, and kills the call for that reason once it has begun.
+/// Requests `path`, and kills the running call for the reason `why`.
 async fn kill(dyno: LocalDyno, path: &str, why: Kill) {
     let (call, _) = call(dyno, get(path));
     let mut call = Box::pin(call);
@@ -30,7 +29,7 @@ async fn kill(dyno: LocalDyno, path: &str, why: Kill) {
 }
 
 #[tokio::test]
-async fn what_ends_a_handler_in_a_request_is_the_requests_doing() {
+async fn a_handler_crash_during_a_request_is_caused_by_the_request() {
     let ways = [
         ("trap", "/x", CrashCause::Trap),
         ("trap3", "/x", CrashCause::Trap),
@@ -48,9 +47,9 @@ async fn what_ends_a_handler_in_a_request_is_the_requests_doing() {
     }
 }
 
-/// In Rust for WebAssembly, a panic in any handler of a server ends the program.
+/// A server guest in Rust cannot catch a panic: a panic in one request ends the whole program.
 #[tokio::test]
-async fn what_ends_a_server_in_a_request_is_as_well() {
+async fn a_server_crash_during_a_request_is_caused_by_the_request() {
     for path in ["/exit", "/deaf"] {
         let mut host = Host::of_kind(ProcessKind::Server, "listens", Limits::default(), &[]).await;
         for _ in 0..3 {
@@ -66,7 +65,7 @@ async fn what_ends_a_server_in_a_request_is_as_well() {
 }
 
 #[tokio::test]
-async fn so_is_a_kill_of_a_handler_or_of_a_server() {
+async fn a_killed_call_is_a_crash_caused_by_the_request() {
     let ways = [
         (Kill::Timeout, CrashCause::Killed),
         (Kill::Hangup, CrashCause::Discarded),
@@ -82,7 +81,7 @@ async fn so_is_a_kill_of_a_handler_or_of_a_server() {
 }
 
 #[tokio::test]
-async fn a_failed_boot_and_the_end_of_a_program_are_not() {
+async fn a_failed_boot_and_a_program_exit_are_not_caused_by_a_request() {
     let limits = Limits::default();
     let mut host = Host::with("loads", limits.clone(), &[("LOAD", "trap")]).await;
     let (_, report) = host.start().await;
@@ -97,7 +96,7 @@ async fn a_failed_boot_and_the_end_of_a_program_are_not() {
         ),
         "{report:?}"
     );
-    // Before it listens.
+    // The server exits before it listens.
     let mut host = Host::of_kind(ProcessKind::Server, "exit_with", limits.clone(), &["7"]).await;
     let (_, report) = host.start().await;
     assert!(

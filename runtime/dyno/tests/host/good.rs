@@ -1,4 +1,4 @@
-//! Well-behaved guests: what an app can count on.
+//! Well-behaved guests: the interfaces that every app can rely on.
 
 use grid::desired::Limits;
 
@@ -33,17 +33,17 @@ async fn serves(guest: &str) {
 }
 
 #[tokio::test]
-async fn p2() {
+async fn a_guest_of_wasi_0_2_serves_reads_config_and_writes_files() {
     serves("good").await;
 }
 
 #[tokio::test]
-async fn p3() {
+async fn a_guest_of_wasi_0_3_serves_reads_config_and_writes_files() {
     serves("good3").await;
 }
 
-/// A task that never rests is told by the runtime's channels that they are empty, to make it rest: an answer that is
-/// there must not be taken for none.
+/// Regression test for tokio's cooperative budget: a task that never yields sees channels as empty. The host must not
+/// take a response that has arrived for a missing response.
 async fn answers_in_a_row(guest: &str) {
     let mut host = Host::new(guest).await;
     let mut dyno = host.up().await;
@@ -55,11 +55,11 @@ async fn answers_in_a_row(guest: &str) {
 }
 
 #[tokio::test]
-async fn p2_in_a_row() {
+async fn a_guest_of_wasi_0_2_answers_500_requests_in_a_row() {
     answers_in_a_row("good").await;
 }
 
 #[tokio::test]
-async fn p3_in_a_row() {
+async fn a_guest_of_wasi_0_3_answers_500_requests_in_a_row() {
     answers_in_a_row("good3").await;
 }

@@ -1,4 +1,4 @@
-//! The host, driven by one misbehaving or well-behaved guest for each behaviour, without a planner or a router.
+//! Tests of the host with one guest program for each behaviour, without a planner or a router.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 

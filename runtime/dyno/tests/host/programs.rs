@@ -1,4 +1,4 @@
-//! Programs that run once: `wasi:cli/run` of 0.2 and 0.3, and core modules of preview 1.
+//! One-off programs: `wasi:cli/run` of WASI 0.2 and 0.3, and core modules of preview 1.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::support::Host;
 
 const MIB: u64 = 1024 * 1024;
 const PIPE_BYTES: usize = 64 * 1024;
-/// Longest that a test waits for anything: only reached when it fails.
+/// Time limit for everything that a test waits for.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Empty stdin, and all output into the log.
+/// Empty stdin; stdout and stderr go to the log.
 fn logged() -> ProgramStdio {
     ProgramStdio {
         stdin: None,
@@ -25,7 +25,7 @@ fn logged() -> ProgramStdio {
     }
 }
 
-/// Empty stdin, and stdout into a pipe.
+/// Empty stdin; stdout goes to a pipe.
 fn piped() -> (ProgramStdio, DuplexStream) {
     let (near, far) = tokio::io::duplex(PIPE_BYTES);
     let stdio = ProgramStdio {
@@ -40,7 +40,7 @@ async fn end(running: RunningOneOffGuest) -> OneOffExit {
     ended.expect("the program ends")
 }
 
-/// The output of a program, and how it ends.
+/// Runs the program. Returns its output and its exit.
 async fn output(host: &mut Host, args: &[&str]) -> (String, OneOffExit) {
     let (stdio, mut from) = piped();
     let running = host.run(args, stdio).await.unwrap();
@@ -67,9 +67,9 @@ async fn exit_codes_are_exact() {
     exit_codes("program3", &["exit"]).await;
 }
 
-/// Rust's own way out of a component says no more than whether it went well.
+/// `std::process::exit` in a WASI 0.2 component passes on only success or failure, not the code.
 #[tokio::test]
-async fn an_exit_that_says_only_that_it_failed_is_one() {
+async fn an_exit_without_a_code_is_exit_code_0_or_1() {
     let mut host = Host::of_program("exit_with", Limits::default(), &[]);
     for (code, exit) in [("0", 0), ("1", 1), ("42", 1)] {
         let running = host.run(&[code], logged()).await.unwrap();
@@ -81,7 +81,7 @@ async fn an_exit_that_says_only_that_it_failed_is_one() {
 }
 
 #[tokio::test]
-async fn a_trap_is_told_apart_and_shown_in_the_log() {
+async fn a_trap_differs_from_an_exit_and_is_logged() {
     for guest in ["exit_with", "exit_with1"] {
         let mut host = Host::of_program(guest, Limits::default(), &[]);
         let running = host.run(&["abort"], logged()).await.unwrap();
@@ -127,15 +127,15 @@ async fn copies(guest: &str, args: &[&str]) {
 }
 
 #[tokio::test]
-async fn a_hundred_megabytes_pass_through() {
+async fn a_hundred_megabytes_pass_from_stdin_to_stdout() {
     copies("cat", &[]).await;
     copies("cat1", &[]).await;
     copies("program3", &["cat"]).await;
 }
 
-/// A reader that stops holds the guest: what is in between does not grow.
+/// A reader that stops also stops the guest: the buffers in between do not grow.
 #[tokio::test]
-async fn a_program_waits_for_its_reader() {
+async fn a_program_waits_for_a_slow_reader_of_its_output() {
     for (guest, args) in [("cat", &[][..]), ("cat1", &[]), ("program3", &["cat"])] {
         let mut host = Host::of_program(guest, Limits::default(), &[]);
         let taken = Arc::new(Mutex::new(0));
@@ -145,7 +145,7 @@ async fn a_program_waits_for_its_reader() {
             ..stdio
         };
         let running = host.run(args, stdio).await.unwrap();
-        // The program blocks when all buffers on the way are full.
+        // The guest stops reading when the buffers in between are full.
         let mut before = 0;
         loop {
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -161,7 +161,7 @@ async fn a_program_waits_for_its_reader() {
     }
 }
 
-/// A stdin without an end, which counts what was taken.
+/// An endless stdin that counts the bytes read.
 struct Endless(Arc<Mutex<u64>>);
 
 impl AsyncRead for Endless {
@@ -192,15 +192,15 @@ async fn prints(guest: &str, args: &[&str], lines: u64) {
 }
 
 #[tokio::test]
-async fn every_line_arrives() {
+async fn every_line_of_output_is_delivered() {
     prints("lines", &["1000000"], 1_000_000).await;
     prints("lines1", &["1000000"], 1_000_000).await;
     prints("program3", &["lines", "20000"], 20_000).await;
 }
 
-/// A client that goes away: the guest is told, and does not hang.
+/// When the client disconnects, the guest gets an error and does not hang.
 #[tokio::test]
-async fn a_program_whose_reader_left_ends() {
+async fn a_program_ends_when_the_reader_of_its_output_has_left() {
     for guest in ["lines", "lines1"] {
         let mut host = Host::of_program(guest, Limits::default(), &[]);
         let (stdio, from) = piped();
@@ -210,7 +210,7 @@ async fn a_program_whose_reader_left_ends() {
     }
 }
 
-/// Ends a program that hangs as `how` says, after it has begun.
+/// Starts a program that hangs in the way `how`, and kills it once it runs.
 async fn hangs(guest: &str, how: &str, begins: bool) {
     let mut host = Host::of_program(guest, Limits::default(), &[]);
     let (_held, far_in) = tokio::io::duplex(PIPE_BYTES);
@@ -235,7 +235,7 @@ async fn hangs(guest: &str, how: &str, begins: bool) {
 }
 
 #[tokio::test]
-async fn a_program_is_killed_whatever_it_does() {
+async fn a_program_can_be_killed_while_it_computes_sleeps_or_reads() {
     for guest in ["hangs", "hangs1"] {
         for how in ["spin", "sleep", "stdin"] {
             hangs(guest, how, true).await;
@@ -247,7 +247,7 @@ async fn a_program_is_killed_whatever_it_does() {
 }
 
 #[tokio::test]
-async fn dropping_it_ends_it_and_removes_its_folders() {
+async fn dropping_a_running_program_ends_it_and_removes_its_folders() {
     for guest in ["hangs", "hangs1"] {
         let mut host = Host::of_program(guest, Limits::default(), &[]);
         let (stdio, mut from) = piped();
@@ -266,7 +266,7 @@ async fn dropping_it_ends_it_and_removes_its_folders() {
 }
 
 #[tokio::test]
-async fn it_sees_the_apps_surroundings_and_its_own_arguments() {
+async fn a_program_sees_the_config_of_the_app_and_its_own_arguments() {
     for guest in ["surroundings", "surroundings1"] {
         let env = [("GREETING", "hello there"), ("OVER", "hidden")];
         let mut host = Host::of_program(guest, Limits::default(), &env);
@@ -295,7 +295,8 @@ async fn it_sees_the_apps_surroundings_and_its_own_arguments() {
     }
 }
 
-/// The same for components and for core modules, whose files are wasmtime-wasi's own.
+/// Runs the guest's file tests. The rules are the same for components and for core modules, although core modules use
+/// the file implementation of wasmtime-wasi.
 async fn keeps(guest: &str) {
     let (core, mb, files) = (guest.ends_with('1'), 4, 20);
     let limits = Limits {
@@ -311,9 +312,9 @@ async fn keeps(guest: &str) {
     for line in text.lines() {
         let (name, result) = line.split_once(": ").unwrap();
         let may = match name {
-            // Beyond the quota of bytes, and what an open file without a name still holds.
+            // Writes beyond the quota fail; a removed but open file still counts.
             _ if name.ends_with("_beyond") || name == "still_open" => {
-                // Of a stream's failure Rust's own library for 0.2 says only that there was one.
+                // Rust's standard library for WASI 0.2 maps every stream error to `Uncategorized`.
                 let full = result == "StorageFull" || (result == "Uncategorized" && !core);
                 assert!(full, "{guest}: {line}\n{text}");
                 continue;
@@ -342,17 +343,17 @@ async fn keeps(guest: &str) {
 }
 
 #[tokio::test]
-async fn a_component_keeps_to_its_files() {
+async fn a_component_cannot_write_outside_its_folders_and_quotas() {
     keeps("keeps_files").await;
 }
 
 #[tokio::test]
-async fn a_core_module_keeps_to_its_files() {
+async fn a_core_module_cannot_write_outside_its_folders_and_quotas() {
     keeps("keeps_files1").await;
 }
 
 #[tokio::test]
-async fn what_cannot_be_run_is_said() {
+async fn commands_that_cannot_run_are_refused_with_a_reason() {
     let mut host = Host::of_program("exit_with", Limits::default(), &[]);
     let component = |path: &str| OneOffCommand::Component {
         path: path.into(),
@@ -385,9 +386,9 @@ async fn what_cannot_be_run_is_said() {
     );
 }
 
-/// The expected output of a tour of the folders, a line for each step.
+/// Expected output of the guest that visits all folders, one line for each step.
 const TREE: &str = include_str!("programs/one_tree.txt");
-/// The same through descriptors.
+/// Expected output of the guest that uses descriptors of WASI 0.3.
 const TREE3: &str = include_str!("programs/one_tree3.txt");
 
 async fn one_tree(guest: &str, expected: &str) {
@@ -400,7 +401,7 @@ async fn one_tree(guest: &str, expected: &str) {
     let app = host.folder.path().join("app");
     std::fs::create_dir(app.join("public")).unwrap();
     std::fs::write(app.join("public/page.txt"), "a page\n").unwrap();
-    // As an older build may have left it there: the dyno's own stand in their place.
+    // A folder of a slug from an older build. The dyno's own folder hides it.
     std::fs::create_dir(app.join("tmp")).unwrap();
     std::fs::write(app.join("tmp/x"), "not to be seen\n").unwrap();
     let (text, exit) = output(&mut host, &[]).await;
@@ -417,16 +418,16 @@ async fn one_tree(guest: &str, expected: &str) {
 }
 
 #[tokio::test]
-async fn a_component_sees_one_tree() {
+async fn a_component_sees_its_folders_as_one_tree() {
     one_tree("one_tree", TREE).await;
 }
 
 #[tokio::test]
-async fn a_core_module_sees_one_tree() {
+async fn a_core_module_sees_its_folders_as_one_tree() {
     one_tree("one_tree1", TREE).await;
 }
 
 #[tokio::test]
-async fn a_component_of_wasi_0_3_sees_one_tree() {
+async fn a_component_of_wasi_0_3_sees_its_folders_as_one_tree() {
     one_tree("one_tree3", TREE3).await;
 }

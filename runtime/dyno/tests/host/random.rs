@@ -1,4 +1,4 @@
-//! Random components through the compiler: each becomes code or is refused, and the host is unmoved.
+//! Random components for the compiler: each is compiled or refused, and the host keeps working.
 
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use tokio::runtime::Runtime;
 use wasm_smith::{Component, Config, Module};
 
-/// Each case starts a process.
+/// A small number, because each case starts a process.
 const CASES: u32 = 48;
 
 struct World {
@@ -102,7 +102,7 @@ proptest! {
         if let Ok(module) = Module::new(config, &mut input) {
             let mut component = b"\0asm\x0d\0\x01\0".to_vec();
             let module = module.to_bytes();
-            // A section that holds one core module; its length is a LEB128 number.
+            // A section with one core module. The length of a section is a LEB128 number.
             component.push(1);
             leb128(&mut component, module.len());
             component.extend(module);

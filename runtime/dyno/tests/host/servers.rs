@@ -1,4 +1,4 @@
-//! Server dynos and process dynos: programs that run by themselves in a formation.
+//! Server dynos and process dynos (workers) of a formation.
 
 mod framing;
 
@@ -35,7 +35,7 @@ fn stop(host: &Host, key: &DynoKey) {
     });
 }
 
-/// The numbers that the guest `listens` reports: its port, its connections and its requests.
+/// Parses the reply of the guest `listens`: its port, and its numbers of connections and requests.
 fn told(reply: &Reply) -> (u16, u32, u32) {
     let text = reply.text();
     let mut numbers = text
@@ -110,7 +110,7 @@ async fn each_dyno_has_its_own_port() {
         };
         let (port, ..) = told(&reply);
         ports.insert(port);
-        // The port is not a port of the kernel: no other process of this machine can connect to it.
+        // The port is virtual: no other process of this machine can connect to it.
         let dialled = std::net::TcpStream::connect(("127.0.0.1", port));
         assert!(dialled.is_err());
     }
@@ -118,7 +118,7 @@ async fn each_dyno_has_its_own_port() {
 }
 
 #[tokio::test]
-async fn it_binds_its_own_port_alone_and_dials_no_other() {
+async fn a_server_binds_only_its_own_port_and_cannot_dial_other_dynos() {
     let mut other = server("listens", &[]).await;
     let (other_dyno, reply) = ask(other.up().await, get("/")).await;
     let target = format!("127.0.0.1:{}", told(&reply).0);
@@ -130,7 +130,7 @@ async fn it_binds_its_own_port_alone_and_dials_no_other() {
         .iter()
         .filter(|line| line.ends_with(": refused"))
         .count();
-    // The log says of a refused dial why it was; those lines are the platform's.
+    // The platform also logs why a dial was refused; those lines are not counted.
     assert_eq!(refused, 9, "{tried:?}");
     assert!(
         !lines.iter().any(|line| line.ends_with(": ok")),
@@ -146,8 +146,8 @@ async fn ends(path: &str) -> (Host, Option<LocalDyno>, Reply) {
 }
 
 #[tokio::test]
-async fn ends_are_told_apart() {
-    // Closed without a response, then in mid-body, then not HTTP: the program runs on, and the dyno is free.
+async fn a_server_keeps_running_after_dropped_partial_and_invalid_responses() {
+    // Closed without a response, closed within the body, not HTTP: the program keeps running, and the dyno is free.
     for (path, begun, rejected) in [
         ("/drop", false, false),
         ("/half", true, false),
@@ -166,12 +166,12 @@ async fn ends_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_server_that_exits_has_crashed() {
+async fn a_server_that_exits_is_reported_as_crashed() {
     let (mut host, dyno, reply) = ends("/exit").await;
     assert!(dyno.is_none() && reply.head.is_none());
     match host.report().await {
         Report::Crashed { cause, reason, .. } => {
-            // Of Rust's own exit WASI 0.2 passes on only that it failed.
+            // WASI 0.2 passes on only success or failure of `std::process::exit`.
             assert_eq!(
                 (cause, reason.as_str()),
                 (CrashCause::Exit, "exited with code 1")
@@ -182,7 +182,7 @@ async fn a_server_that_exits_has_crashed() {
 }
 
 #[tokio::test]
-async fn a_server_that_listens_no_more_is_replaced() {
+async fn a_server_that_stops_listening_is_replaced() {
     let (mut host, dyno, reply) = ends("/deaf").await;
     assert_eq!(reply.status(), 200);
     assert!(dyno.is_none(), "it cannot take another request");
@@ -194,9 +194,9 @@ async fn a_server_that_listens_no_more_is_replaced() {
     }
 }
 
-/// A dyno is free when it has accepted a connection: what it does after its answer is its own time.
+/// The next connection waits until the server accepts again; work after a response does not fail it.
 #[tokio::test]
-async fn a_busy_server_is_not_free() {
+async fn a_server_that_computes_after_its_response_serves_the_next_request_later() {
     let (_host, dyno, reply) = ends("/busy?ms=300").await;
     assert!(reply.finished);
     let (_, reply) = ask(dyno.unwrap(), get("/")).await;
@@ -204,7 +204,7 @@ async fn a_busy_server_is_not_free() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_killed_ends_the_server() {
+async fn a_killed_request_ends_the_server() {
     let mut host = server("listens", &[]).await;
     let dyno = host.up().await;
     let (call, reply) = call(dyno, get("/spin"));
@@ -220,9 +220,9 @@ async fn a_request_that_is_killed_ends_the_server() {
     assert_eq!(host.node.dynos(), 0);
 }
 
-/// Whoever has the handle of a server that is gone is told so, before anything of the request was sent.
+/// The handle of a stopped server refuses a request before any byte of the request is sent.
 #[tokio::test]
-async fn a_server_that_is_gone_is_unreachable() {
+async fn a_stopped_server_is_unreachable() {
     let mut host = server("listens", &[]).await;
     let (key, dyno) = up_at(&mut host).await;
     stop(&host, &key);
@@ -232,7 +232,7 @@ async fn a_server_that_is_gone_is_unreachable() {
 }
 
 #[tokio::test]
-async fn a_server_that_never_binds_is_never_up() {
+async fn a_server_that_never_listens_is_never_up() {
     let mut host = server("hangs", &["sleep"]).await;
     let key = host.key();
     host.node.step(Step::Start {
@@ -245,7 +245,7 @@ async fn a_server_that_never_binds_is_never_up() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert!(host.node.take(&key).is_none());
-    // The planner's action when the time limit for a boot is over: R10.
+    // The planner stops a dyno that does not boot in time (R10).
     stop(&host, &key);
     let report = host.report().await;
     assert!(
@@ -309,7 +309,7 @@ async fn a_drained_worker_sees_its_stdin_close() {
 }
 
 #[tokio::test]
-async fn a_worker_is_stopped_whatever_it_does() {
+async fn a_worker_can_be_stopped_whatever_it_does() {
     for (guest, how) in [("hangs", "spin"), ("hangs1", "sleep"), ("program3", "spin")] {
         let mut host = Host::of_kind(ProcessKind::Process, guest, Limits::default(), &[how]).await;
         let (key, report) = host.start().await;
@@ -322,9 +322,9 @@ async fn a_worker_is_stopped_whatever_it_does() {
     }
 }
 
-/// The connection is handed over, holds the dyno, and the dyno is free when it has ended.
+/// The switched connection occupies the dyno; the dyno is free when the connection has ended.
 #[tokio::test]
-async fn a_server_switches_protocols() {
+async fn a_server_can_switch_protocols() {
     let mut host = server("chats", &[]).await;
     let dyno = host.up().await;
     let (dyno, reply) = ask(dyno, get("/plain")).await;
@@ -351,7 +351,7 @@ async fn a_server_switches_protocols() {
         head.headers["sec-websocket-accept"],
         "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
     );
-    // A masked frame with a mask of zeros, and the answer.
+    // A WebSocket frame, masked with zeros, and the answer.
     tunnel.write_all(b"\x81\x82\0\0\0\0hi").await.unwrap();
     let mut frame = [0; 4];
     tunnel.read_exact(&mut frame).await.unwrap();
@@ -363,7 +363,7 @@ async fn a_server_switches_protocols() {
     assert_eq!(reply.text(), "plain\n");
 }
 
-/// The sockets of WASI 0.3 lead to the same port.
+/// Sockets of WASI 0.3 use the same virtual port.
 #[tokio::test]
 async fn a_listener_of_wasi_0_3_serves() {
     let mut host = server("listens3", &[]).await;
@@ -393,9 +393,9 @@ async fn a_listener_of_wasi_0_3_serves() {
     );
 }
 
-/// Whether it is idle, or in the middle of a request: nothing of its end is a panic.
+/// Neither an idle nor a busy server panics when it is stopped.
 #[tokio::test]
-async fn a_plain_server_that_is_stopped_says_nothing() {
+async fn stopping_a_plain_server_logs_nothing() {
     for (ends, asks) in [(drain as fn(&Host, &DynoKey), 0), (drain, 3), (stop, 1)] {
         let mut host = server("book", &[]).await;
         let (key, mut dyno) = up_at(&mut host).await;
@@ -414,7 +414,7 @@ async fn a_plain_server_that_is_stopped_says_nothing() {
 }
 
 #[tokio::test]
-async fn a_server_that_listens_elsewhere_is_told_where_to() {
+async fn the_log_of_a_server_on_a_wrong_address_names_the_right_one() {
     for address in ["127.0.0.1:8080", "0.0.0.0:3000", "[::]:80"] {
         let mut host = server("wrong_port", &[address]).await;
         let (_, report) = host.start().await;

@@ -1,4 +1,4 @@
-//! Dynos that sleep: nothing of the guest is left, and the next request does not notice.
+//! Sleeping dynos: a sleep frees the instance and the folders; the next request gets a fresh instance.
 
 use exchange::DynoHandle;
 use grid::desired::Limits;
@@ -6,7 +6,7 @@ use grid::protocol::{CrashCause, Report, Step};
 
 use crate::support::{Host, ask, get};
 
-/// Traps in every second boot, as chance will have it; its handler does nothing.
+/// Traps in about half of the boots, at random. The handler does nothing.
 const BOOTS_BY_CHANCE: &str = r#"(component
   (import "wasi:random/random@0.2.0" (instance $random
     (export "get-random-u64" (func (result u64)))))
@@ -51,7 +51,7 @@ async fn sleeps(guest: &str) {
 
     let (dyno, reply) = ask(dyno, get("/count")).await;
     assert_eq!((reply.status(), reply.text()), (200, first.text()));
-    // The second sleep was none: nothing was reported in between.
+    // The second `sleep` had no effect: no report came in between.
     let node = "local".parse().unwrap();
     assert_eq!(host.report().await, Report::Woke { node, dyno: key });
     let (dyno, again) = ask(dyno.unwrap(), get("/files")).await;
@@ -60,17 +60,17 @@ async fn sleeps(guest: &str) {
 }
 
 #[tokio::test]
-async fn p2() {
+async fn a_guest_of_wasi_0_2_sleeps_and_wakes_with_a_fresh_instance() {
     sleeps("good").await;
 }
 
 #[tokio::test]
-async fn p3() {
+async fn a_guest_of_wasi_0_3_sleeps_and_wakes_with_a_fresh_instance() {
     sleeps("good3").await;
 }
 
 #[tokio::test]
-async fn the_folders_are_empty_after_a_sleep() {
+async fn folders_of_a_dyno_are_empty_after_a_sleep() {
     let mut host = Host::new("good").await;
     let write = get("/files/write?path=/tmp/kept&bytes=1000");
     let (dyno, reply) = ask(host.up().await, write).await;
@@ -82,9 +82,9 @@ async fn the_folders_are_empty_after_a_sleep() {
     drop(dyno);
 }
 
-/// ComponentizeJS signs so; an instance takes one request then.
+/// A component made by ComponentizeJS: each of its instances serves one request.
 #[tokio::test]
-async fn a_dyno_of_single_use_instances_sleeps_as_well() {
+async fn a_dyno_with_single_use_instances_sleeps() {
     let mut component = std::fs::read(testkit::guest_path("good")).unwrap();
     let signed = b"\x09producers\x01\x0cprocessed-by\x01\x0eComponentizeJS\x060.23.0";
     component.extend([&[0, signed.len() as u8], &signed[..]].concat());
@@ -104,7 +104,7 @@ async fn a_dyno_of_single_use_instances_sleeps_as_well() {
 }
 
 #[tokio::test]
-async fn a_sleeping_dyno_is_given_back_taken_again_and_stopped() {
+async fn a_sleeping_dyno_can_be_returned_taken_again_and_stopped() {
     let mut host = Host::new("good").await;
     let mut dyno = host.up().await;
     let key = dyno.key().clone();
@@ -179,13 +179,13 @@ async fn awake_in_turn(guest: &str) {
 }
 
 #[tokio::test]
-async fn no_more_dynos_are_awake_than_there_is_room_for() {
+async fn the_number_of_awake_dynos_is_limited() {
     awake_in_turn("good").await;
     awake_in_turn("good3").await;
 }
 
 #[tokio::test]
-async fn a_wake_that_fails_is_a_crash() {
+async fn a_failed_wake_up_is_a_crash() {
     let component = wat::parse_str(BOOTS_BY_CHANCE).unwrap();
     let mut host = Host::of_bytes(&component, false, Limits::default(), &[]).await;
     let mut dyno = loop {

@@ -31,10 +31,10 @@ use http::{HeaderMap, Method, Request, StatusCode, response};
 use slugs::World;
 use tokio::sync::mpsc;
 
-/// Longest that a test waits for anything: only reached when it fails.
+/// Time limit for everything that a test waits for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// All tests of a process share them: the address space has room for few.
+/// Engines shared by all tests of a process, because the address space has room for few.
 static ENGINES: LazyLock<Arc<Engines>> =
     LazyLock::new(|| Engines::new(InstanceAllocation::for_this_machine()).unwrap());
 
@@ -51,7 +51,7 @@ pub struct Host {
     config: Arc<BTreeMap<String, String>>,
 }
 
-/// The result of one request.
+/// The outcome of a request.
 #[derive(Default, Debug)]
 pub struct Reply {
     pub head: Option<response::Parts>,
@@ -75,13 +75,13 @@ impl Reply {
         self.head.as_ref().map_or(0, |head| head.status.as_u16())
     }
 
-    /// Whether the response was no valid HTTP.
+    /// Whether the response was refused as invalid HTTP.
     pub fn is_rejected(&self) -> bool {
         self.failure == Some(Refusal::BadResponse)
     }
 }
 
-/// Notes the interim responses of a call.
+/// Records the interim responses of a call.
 #[derive(Debug)]
 struct InterimLog(Arc<Mutex<Reply>>);
 
@@ -93,7 +93,7 @@ impl InterimSink for InterimLog {
     }
 }
 
-/// A running call whose response is read at once, whatever it is. Ready with the dyno, if it is free again.
+/// A running call whose response is read as it arrives. Resolves to the dyno if the dyno is free again.
 pub struct ObservedCall {
     call: GuestCall,
     reader: ResponseReader,
@@ -107,7 +107,7 @@ impl ObservedCall {
         self.call.kill(reason);
     }
 
-    /// Reads what is there of the response. Returns whether there was anything.
+    /// Reads the available part of the response. Returns whether there was any.
     fn read(&mut self, cx: &mut Context<'_>) -> bool {
         let mut reply = self.reply.lock().unwrap();
         let mut has_moved = false;
@@ -187,7 +187,7 @@ impl Host {
         host
     }
 
-    /// A node that knows a test guest which runs by itself: a core module if its name ends in `1`, of 0.3 if in `3`.
+    /// A node whose app is a program: a core module if the guest's name ends in `1`, of WASI 0.3 if in `3`.
     pub fn of_program(guest: &str, limits: Limits, env: &[(&str, &str)]) -> Host {
         let world = match guest.as_bytes().last() {
             Some(b'1') => World::Wasip1,
@@ -204,7 +204,7 @@ impl Host {
         host
     }
 
-    /// The same, fetched as a process type of that kind.
+    /// Like `of_program`, with the program as a process type of the given kind.
     pub async fn of_kind(kind: ProcessKind, guest: &str, limits: Limits, args: &[&str]) -> Host {
         let mut host = Host::of_program(guest, limits.clone(), &[]);
         host.kind = kind;
@@ -251,7 +251,7 @@ impl Host {
         self.node.run(one_off).await
     }
 
-    /// On engines of its own, with room for so many dynos awake.
+    /// A node on engines of its own, with room for `awake` awake dynos.
     pub async fn with_room(guest: &str, awake: u32) -> Host {
         let bytes = std::fs::read(testkit::guest_path(guest)).unwrap();
         let engines = Engines::with_awake_max(InstanceAllocation::OnDemand, awake).unwrap();
@@ -335,7 +335,7 @@ impl Host {
         result.expect("the guest compiles and links");
     }
 
-    /// Why this component of 0.2 is no handler for this host.
+    /// The reason for which the host refuses this WASI 0.2 component as a handler.
     pub async fn refused(bytes: &[u8]) -> String {
         let mut host = Host::bare(bytes, World::Handler02, &ENGINES);
         let result = host.try_fetch(Limits::default(), &[]).await;
@@ -370,12 +370,12 @@ impl Host {
         }
     }
 
-    /// Starts a dyno; the report of what came of it.
+    /// Starts a dyno. Returns the report about the start.
     pub async fn start(&mut self) -> (DynoKey, Report) {
         self.start_as(false).await
     }
 
-    /// The same of a dyno that may sleep.
+    /// Starts a dyno, asleep or awake. Returns the report about the start.
     pub async fn start_as(&mut self, asleep: bool) -> (DynoKey, Report) {
         let dyno = self.key();
         self.node.step(Step::Start {
@@ -387,7 +387,7 @@ impl Host {
         (dyno, self.report().await)
     }
 
-    /// A dyno that is up, taken.
+    /// Starts a dyno and takes its handle.
     pub async fn up(&mut self) -> LocalDyno {
         let (key, report) = self.start().await;
         assert!(matches!(report, Report::Up { .. }), "{report:?}");
@@ -404,7 +404,7 @@ impl Host {
     }
 }
 
-/// A GET.
+/// A GET request.
 pub fn get(path: &str) -> Request<Bytes> {
     Request::get(format!("http://demo.localhost{path}"))
         .header("host", "demo.localhost")
@@ -412,7 +412,7 @@ pub fn get(path: &str) -> Request<Bytes> {
         .unwrap()
 }
 
-/// A POST of `body`.
+/// A POST request with `body`.
 pub fn post(path: &str, body: impl Into<Bytes>) -> Request<Bytes> {
     let body = body.into();
     Request::post(format!("http://demo.localhost{path}"))
@@ -422,7 +422,7 @@ pub fn post(path: &str, body: impl Into<Bytes>) -> Request<Bytes> {
         .unwrap()
 }
 
-/// Begins a request, and says where its reply will be.
+/// Starts a request. The reply is filled in while the call runs.
 pub fn call(dyno: LocalDyno, request: Request<Bytes>) -> (ObservedCall, Arc<Mutex<Reply>>) {
     let reply: Arc<Mutex<Reply>> = Arc::default();
     let exchange = Exchange::new(MemoryBudget::for_responses(None).for_connection());
@@ -441,7 +441,7 @@ pub fn call(dyno: LocalDyno, request: Request<Bytes>) -> (ObservedCall, Arc<Mute
     (call, reply)
 }
 
-/// Sends a request to the dyno. Also returns the dyno, if it lives.
+/// Sends a request and waits for the reply. Returns the dyno again if it still runs.
 pub async fn ask(dyno: LocalDyno, request: Request<Bytes>) -> (Option<LocalDyno>, Reply) {
     let (call, reply) = call(dyno, request);
     let dyno = tokio::time::timeout(PATIENCE, call)

@@ -1,5 +1,5 @@
-//! Responses without content (RFC 9110, 8.6, 9.3.2, 15.3.5 and 15.4.5): a HEAD, a 204 and a 304 may announce any
-//! length, and the bytes that a guest writes for them are discarded.
+//! Responses without content (RFC 9110, 8.6, 9.3.2, 15.3.5 and 15.4.5): responses to HEAD, and 204 and 304, may
+//! announce any length; a body that the guest writes is discarded.
 
 use bytes::Bytes;
 use grid::desired::{Limits, ProcessKind};
@@ -18,7 +18,7 @@ fn length(reply: &Reply) -> Option<&str> {
     Some(headers.get("content-length")?.to_str().unwrap())
 }
 
-/// One instance answers all requests completely, and the log has no line about them.
+/// One instance answers all requests completely, and logs nothing.
 async fn all_are_whole(guest: &str, requests: Vec<Request<Bytes>>) {
     let mut host = Host::new(guest).await;
     let mut dyno = host.up().await;
@@ -39,7 +39,7 @@ async fn all_are_whole(guest: &str, requests: Vec<Request<Bytes>>) {
 }
 
 #[tokio::test]
-async fn rfc_9110_9_3_2_a_head_response_has_the_length_of_the_get_and_no_content() {
+async fn head_response_has_the_length_of_the_get_and_no_content_rfc9110_9_3_2() {
     for guest in ["announces", "announces3"] {
         let paths = [
             "/",
@@ -53,13 +53,13 @@ async fn rfc_9110_9_3_2_a_head_response_has_the_length_of_the_get_and_no_content
     for guest in ["short_body", "short_body3", "long_body"] {
         all_are_whole(guest, vec![head("/"), head("/")]).await;
     }
-    // The body need not even be ended.
+    // The guest need not finish the body.
     all_are_whole("short_body", vec![head("/?how=drop")]).await;
     all_are_whole("short_body3", vec![head("/?how=error")]).await;
 }
 
 #[tokio::test]
-async fn rfc_9110_15_4_5_a_304_and_a_204_have_no_content_whatever_they_announce() {
+async fn responses_204_and_304_have_no_content_rfc9110_15_4_5() {
     for guest in ["announces", "announces3"] {
         let paths = [
             "/?status=304",
@@ -74,9 +74,9 @@ async fn rfc_9110_15_4_5_a_304_and_a_204_have_no_content_whatever_they_announce(
     all_are_whole("late_status", vec![get("/"), get("/?status=204")]).await;
 }
 
-/// A simple server, such as the one of the Rust book, sends the body anyway; nobody reads it.
+/// The server of the Rust book sends a body for HEAD as well; the host must discard the body.
 #[tokio::test]
-async fn a_server_may_answer_a_head_with_a_body() {
+async fn a_body_that_a_server_sends_for_a_head_request_is_discarded() {
     let mut host = Host::of_kind(ProcessKind::Server, "listens", Limits::default(), &[]).await;
     let mut dyno = host.up().await;
     for request in [head("/"), get("/"), head("/big"), head("/close"), get("/")] {
@@ -94,9 +94,9 @@ async fn a_server_may_answer_a_head_with_a_body() {
     }
 }
 
-/// In all other responses the announced length must be kept.
+/// For all other responses, the announced length is binding.
 #[tokio::test]
-async fn rfc_9110_8_6_other_responses_have_their_announced_length() {
+async fn other_responses_must_have_their_announced_length_rfc9110_8_6() {
     let shorts = [
         ("announces3", "/?bytes=10"),
         ("announces3", "/?bytes=10&status=404"),
@@ -108,7 +108,7 @@ async fn rfc_9110_8_6_other_responses_have_their_announced_length() {
         let (_, reply) = ask(host.up().await, get(path)).await;
         assert!(!reply.finished, "{guest} {path}: {reply:?}");
     }
-    // The previous request was a HEAD.
+    // The request before was a HEAD.
     let mut host = Host::new("short_body").await;
     let (dyno, reply) = ask(host.up().await, head("/")).await;
     assert!(reply.finished);
@@ -116,9 +116,9 @@ async fn rfc_9110_8_6_other_responses_have_their_announced_length() {
     assert!(!reply.finished && dyno.is_some());
 }
 
-/// A handler that fails after its head drops its body. That ends the response, but not the instance.
+/// A handler that fails after the response head drops the body: the response is aborted, the instance stays.
 #[tokio::test]
-async fn a_body_that_is_dropped_breaks_the_response_off_and_keeps_the_instance() {
+async fn a_dropped_body_aborts_the_response_and_keeps_the_instance() {
     for (guest, path) in [("short_body", "/?how=drop"), ("short_body3", "/?how=error")] {
         let mut host = Host::new(guest).await;
         let mut dyno = host.up().await;
@@ -134,7 +134,7 @@ async fn a_body_that_is_dropped_breaks_the_response_off_and_keeps_the_instance()
         assert_eq!(reply.text(), "ok 4\n", "{guest}");
         let lines = host.lines();
         let why = |line: &&String| line.contains("the app broke its response off");
-        // The log says of the other guest that the announced length was not reached.
+        // For the other guest, the log says that the body is shorter than announced.
         let expected = if guest == "short_body" { 3 } else { 0 };
         assert_eq!(lines.iter().filter(why).count(), expected, "{lines:?}");
     }

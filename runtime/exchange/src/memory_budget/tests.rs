@@ -1,4 +1,4 @@
-//! Tests of the memory that messages share.
+//! Tests of the memory budget that all messages share.
 
 use super::*;
 

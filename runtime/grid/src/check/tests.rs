@@ -1,4 +1,4 @@
-//! Each invariant can fail: a plan is broken on purpose, and its violation is reported.
+//! Each invariant can fail: the tests break a plan on purpose and expect the violation.
 
 mod once;
 
@@ -97,7 +97,7 @@ impl World {
         self.observed.apply_report(report, self.now);
     }
 
-    /// Carries a plan out, and answers for the nodes.
+    /// Carries out a plan, and sends the reports of the nodes.
     fn carry_out(&mut self, plan: &Plan) {
         for step in &plan.steps {
             apply_step(&mut self.desired, &mut self.observed, step, self.now);
@@ -149,7 +149,7 @@ impl World {
         }
     }
 
-    /// The invariants that a plan breaks here.
+    /// The invariants that `plan` breaks in this state.
     fn broken_by(&self, plan: &Plan) -> Vec<Invariant> {
         let case = PlanCase {
             desired: &self.desired,
@@ -164,7 +164,7 @@ impl World {
         found
     }
 
-    /// The route as it is, under a new generation.
+    /// The current route, with a new generation.
     fn publish(&self, change: impl FnOnce(&mut crate::protocol::Route)) -> Plan {
         let mut route = self.observed.routes[&app()].clone();
         route.generation = self.observed.next_generation;
@@ -206,7 +206,7 @@ fn of(steps: Vec<Step>) -> Plan {
 }
 
 #[test]
-fn only_up_is_published() {
+fn a_route_to_a_dyno_that_is_not_up_is_a_violation() {
     let mut world = World::new();
     let key = world.served()[0].clone();
     let plan = world.publish(|_| {});
@@ -218,7 +218,7 @@ fn only_up_is_published() {
 }
 
 #[test]
-fn two_releases_never_share_a_route() {
+fn a_route_with_two_releases_is_a_violation() {
     let mut world = World::new();
     let key = world.served()[0].clone();
     world.observed.dynos.get_mut(&key).expect("there").version = Version::FIRST.next();
@@ -229,11 +229,11 @@ fn two_releases_never_share_a_route() {
 }
 
 #[test]
-fn a_swap_to_fewer_dynos_is_a_gap() {
+fn a_swap_to_fewer_dynos_is_a_violation() {
     let mut world = World::new();
     world.add(&release(2));
     for _ in 0..2 {
-        // Fetch, then start: up to just before the swap.
+        // Fetches and starts; the swap is next.
         let plan = world.plan();
         world.carry_out(&plan);
     }
@@ -251,7 +251,7 @@ fn a_swap_to_fewer_dynos_is_a_gap() {
 }
 
 #[test]
-fn a_node_is_not_filled_beyond_its_room() {
+fn a_start_beyond_the_capacity_of_a_node_is_a_violation() {
     let mut world = World::new();
     world
         .observed
@@ -287,7 +287,7 @@ fn a_node_is_not_filled_beyond_its_room() {
 }
 
 #[test]
-fn two_dynos_do_not_share_a_node() {
+fn two_dynos_of_a_process_type_on_one_of_two_nodes_are_a_violation() {
     let mut world = World::new();
     let (first, second) = (world.served()[0].clone(), world.served()[1].clone());
     let home = world.observed.dynos[&first].node.clone();
@@ -304,7 +304,7 @@ fn two_dynos_do_not_share_a_node() {
 }
 
 #[test]
-fn a_drained_dyno_gets_nothing_new_and_is_stopped() {
+fn a_draining_dyno_in_a_route_is_a_violation() {
     let mut world = World::new();
     world.add(&scaled(1));
     let true_plan = world.plan();
@@ -329,7 +329,7 @@ fn a_drained_dyno_gets_nothing_new_and_is_stopped() {
 }
 
 #[test]
-fn a_deadline_is_kept() {
+fn a_missing_stop_after_the_drain_deadline_is_a_violation() {
     let mut world = World::new();
     let key = world.served()[1].clone();
     world.add(&scaled(1));
@@ -348,7 +348,7 @@ fn a_deadline_is_kept() {
 }
 
 #[test]
-fn generations_do_not_fall() {
+fn a_falling_generation_is_a_violation() {
     let world = World::new();
     let known = world.observed.routes[&app()].generation;
     let plan = world.publish(|route| route.generation = known);
@@ -356,7 +356,7 @@ fn generations_do_not_fall() {
 }
 
 #[test]
-fn a_plan_must_settle_and_be_the_same_again() {
+fn a_plan_that_does_not_settle_or_repeat_is_a_violation() {
     let mut world = World::new();
     world.add(&scaled(3));
     let plan = world.plan();
@@ -373,7 +373,7 @@ fn a_plan_must_settle_and_be_the_same_again() {
 }
 
 #[test]
-fn a_request_makes_no_back_off() {
+fn back_off_applies_to_crashes_outside_of_requests_only() {
     let mut world = World::new();
     let key = world.served()[0].clone();
     for in_request in [true, false] {
@@ -404,7 +404,7 @@ fn a_request_makes_no_back_off() {
 }
 
 #[test]
-fn back_off_is_kept_and_a_restart_ends_it() {
+fn a_start_within_the_back_off_is_a_violation_until_a_restart() {
     let mut world = World::new();
     let key = world.served()[0].clone();
     for _ in 0..2 {
@@ -440,7 +440,7 @@ fn back_off_is_kept_and_a_restart_ends_it() {
 }
 
 #[test]
-fn missing_data_unschedules_nothing() {
+fn unscheduling_because_of_missing_data_is_a_violation() {
     let world = World::new();
     let key = world.served()[0].clone();
 
@@ -490,7 +490,7 @@ fn missing_data_unschedules_nothing() {
 }
 
 #[test]
-fn a_destroyed_app_is_withdrawn_before_its_dynos_end() {
+fn a_destroyed_app_must_be_withdrawn_before_its_dynos_end() {
     let mut world = World::new();
     let before = world.observed.next_run;
     world.add(&Fact::AppDestroyed { app: app(), before });
@@ -501,13 +501,13 @@ fn a_destroyed_app_is_withdrawn_before_its_dynos_end() {
     kept.steps
         .retain(|step| !matches!(step, Step::Withdraw { .. }));
     assert_eq!(world.broken_by(&kept), [Invariant::Drain]);
-    // Dynos that were started since are of no app that the ledger knows.
+    // Dynos started after the destruction belong to no app in the ledger.
     world.desired.destroyed.insert(app(), Run(0));
     assert_eq!(world.broken_by(&true_plan), [Invariant::MissingData]);
 }
 
 #[test]
-fn dynos_of_an_earlier_app_of_the_same_name_are_ended() {
+fn dynos_of_an_earlier_app_of_the_same_name_must_end() {
     let mut world = World::new();
     let before = world.observed.next_run;
     world.add(&Fact::AppDestroyed { app: app(), before });
@@ -526,7 +526,7 @@ fn dynos_of_an_earlier_app_of_the_same_name_are_ended() {
 }
 
 #[test]
-fn the_list_is_complete() {
+fn the_list_of_invariants_is_complete() {
     let numbers: Vec<u8> = Invariant::ALL
         .iter()
         .map(|invariant| *invariant as u8)

@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn an_add_on_is_made_and_goes_in_order_only() {
+    fn add_on_facts_fit_only_in_order() {
         let mut desired = with_shop();
         let made = made("u", "db:1");
         let wrong = requested("db-1", "nobody");
@@ -396,7 +396,7 @@ mod tests {
         );
         desired.apply_fact(&of("db-1", GONE)).expect("fits");
         assert!(desired.addons.is_empty());
-        // One that nothing was made of goes at once.
+        // An add-on that was never created is removed at once.
         desired
             .apply_fact(&requested("db-1", "shop"))
             .expect("fits");
@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_release_gives_back_what_was_its_own_and_not_what_add_ons_had() {
+    fn a_rollback_restores_own_config_vars_and_not_those_of_add_ons() {
         let (old, new) = (made("old", "db:1"), made("new", "db:2"));
         let facts = [
             released(1, &[("MINE", "1"), ("CACHE_URL", "my own")]),
@@ -461,7 +461,7 @@ mod tests {
         assert!(app.attachments.reach_without(&name("db-2")).is_empty());
         assert_eq!(app.attachments.owner_of("CACHE_URL"), Some(&name("db-2")));
         assert_eq!(app.attachments.owner_of("DATABASE_URL"), None);
-        // A config var that no release has any more is forgotten.
+        // Values that no release contains are forgotten.
         let pruned = Fact::ReleasesPruned {
             app: name("shop"),
             before: name("v4"),

@@ -1,4 +1,4 @@
-//! Folding facts into the desired state.
+//! Facts folded into the desired state.
 
 use std::sync::Arc;
 
@@ -99,7 +99,7 @@ fn formation_has_one_web_dyno_by_default() {
 }
 
 #[test]
-fn misfits_change_nothing() {
+fn facts_that_do_not_fit_change_nothing() {
     let mut desired = DesiredState::from_facts(&[created(), release(1)]).expect("facts fit");
     let before = desired.clone();
     let other: AppName = "other".parse().expect("valid");
@@ -126,7 +126,7 @@ fn misfits_change_nothing() {
 }
 
 #[test]
-fn old_releases_go_but_never_the_one_that_serves() {
+fn old_releases_are_dropped_but_never_the_serving_release() {
     let mut desired =
         DesiredState::from_facts(&[created(), release(1), serving(1)]).expect("facts fit");
     for number in 2..=1_100 {
@@ -139,7 +139,7 @@ fn old_releases_go_but_never_the_one_that_serves() {
 }
 
 #[test]
-fn restarts_and_scaling_from_zero_forgive() {
+fn restarts_and_scaling_from_zero_make_earlier_runs_stale() {
     let mut desired = DesiredState::from_facts(&[created(), release(1)]).expect("facts fit");
     let (one, two): (DynoId, DynoId) = (
         "web.1".parse().expect("valid"),
@@ -182,7 +182,7 @@ fn restarts_and_scaling_from_zero_forgive() {
 }
 
 #[test]
-fn each_reconciler_has_numbers_of_its_own() {
+fn each_reconciler_has_its_own_range_of_runs_and_generations() {
     let mut desired = DesiredState::default();
     desired.apply_fact(&Fact::ReconcilerStarted).expect("fits");
     assert_eq!(desired.first_run(), Run(1));
@@ -218,7 +218,7 @@ fn stopped(dyno: &str, before: u64) -> Fact {
 }
 
 #[test]
-fn a_destroyed_app_leaves_its_name_and_nothing_else() {
+fn only_the_name_of_a_destroyed_app_is_remembered() {
     let mut desired =
         DesiredState::from_facts(&[created(), release(1), destroyed(9)]).expect("facts fit");
     assert!(desired.apps.is_empty());
@@ -241,7 +241,7 @@ fn a_destroyed_app_leaves_its_name_and_nothing_else() {
 }
 
 #[test]
-fn destroyed_names_are_remembered_up_to_a_number() {
+fn the_number_of_remembered_destroyed_names_is_bounded() {
     let mut desired = DesiredState::default();
     for number in 0..=DESTROYED_MAX as u64 {
         let app: AppName = format!("app-{number}").parse().expect("valid");
@@ -264,7 +264,7 @@ fn destroyed_names_are_remembered_up_to_a_number() {
 }
 
 #[test]
-fn a_stopped_place_is_filled_again_by_whatever_fills_places() {
+fn restarts_scaling_and_releases_reopen_a_stopped_place() {
     let scale = |count| Fact::Scaled {
         app: app(),
         process: ProcessType::web(),
@@ -313,7 +313,7 @@ fn a_stopped_place_is_filled_again_by_whatever_fills_places() {
 }
 
 #[test]
-fn pruning_keeps_what_is_needed() {
+fn pruning_keeps_the_serving_and_the_newest_releases() {
     let mut facts = vec![created(), release(1), serving(1)];
     facts.extend((2..=6).flat_map(|number| [release(number), failed(number)]));
     let mut desired = DesiredState::from_facts(&facts).expect("facts fit");
@@ -346,7 +346,7 @@ fn pruning_keeps_what_is_needed() {
 }
 
 #[test]
-fn sizes_and_settings_are_as_last_set() {
+fn the_last_size_and_setting_wins() {
     let resized = |memory_bytes| Fact::Resized {
         app: app(),
         process: ProcessType::web(),

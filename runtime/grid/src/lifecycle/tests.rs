@@ -1,9 +1,9 @@
-//! Tests of the states of a dyno.
+//! Tests of the dyno states and their transitions.
 
 use super::*;
 
 #[test]
-fn a_change_reads_as_users_know_it() {
+fn a_state_change_prints_as_in_log_lines() {
     let line = describe_change(
         DynoState::Starting,
         next_state(DynoState::Starting, Event::Ready),
@@ -13,7 +13,7 @@ fn a_change_reads_as_users_know_it() {
 }
 
 #[test]
-fn every_event_is_harmless_twice() {
+fn repeated_events_do_not_change_the_state() {
     for state in DynoState::ALL {
         for event in Event::ALL {
             let once = next_state(state, event);
@@ -23,7 +23,7 @@ fn every_event_is_harmless_twice() {
 }
 
 #[test]
-fn only_a_start_revives_and_only_readiness_serves() {
+fn only_a_start_revives_a_dyno_and_only_readiness_makes_it_serve() {
     for state in DynoState::ALL {
         for event in Event::ALL {
             let after = next_state(state, event);
@@ -38,7 +38,7 @@ fn only_a_start_revives_and_only_readiness_serves() {
 }
 
 #[test]
-fn what_drains_never_serves_again() {
+fn a_draining_dyno_never_serves_again() {
     for event in Event::ALL {
         assert!(
             !next_state(DynoState::Draining, event).is_alive(),

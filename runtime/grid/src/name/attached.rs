@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_what_they_may_be() {
+    fn valid_names_are_parsed_and_others_refused() {
         for good in ["abc", "postgresql-1f9a03bc", "a-1"] {
             assert_eq!(good.parse::<AddonName>().expect(good).as_str(), good);
         }

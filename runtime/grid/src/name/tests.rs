@@ -1,4 +1,4 @@
-//! Names: what is taken, what is refused, and that each reads back as it was written.
+//! Names: which texts are accepted and refused, and that accepted names print as they were written.
 
 use proptest::prelude::*;
 
@@ -9,7 +9,7 @@ fn is<T: std::str::FromStr>(text: &str) -> bool {
 }
 
 #[test]
-fn app_names() {
+fn valid_app_names_are_parsed_and_others_refused() {
     for good in ["abc", "a-b", "a00", "hello-world", &"a".repeat(30)] {
         assert!(is::<AppName>(good), "{good}");
     }
@@ -30,7 +30,7 @@ fn app_names() {
 }
 
 #[test]
-fn process_types() {
+fn valid_process_types_are_parsed_and_others_refused() {
     for good in ["w", "web", "my_worker-2", &"a".repeat(30)] {
         assert!(is::<ProcessType>(good), "{good}");
     }
@@ -41,7 +41,7 @@ fn process_types() {
 }
 
 #[test]
-fn node_ids() {
+fn valid_node_ids_are_parsed_and_others_refused() {
     for good in ["n", "1", "n1.example.com", &"a".repeat(63)] {
         assert!(is::<NodeId>(good), "{good}");
     }
@@ -51,7 +51,7 @@ fn node_ids() {
 }
 
 #[test]
-fn dyno_ids() {
+fn valid_dyno_ids_are_parsed_and_others_refused() {
     let dyno: DynoId = "web.12".parse().expect("valid");
     assert_eq!((dyno.process.as_str(), dyno.index), ("web", 12));
     for bad in [
@@ -70,7 +70,7 @@ fn dyno_ids() {
 }
 
 #[test]
-fn versions() {
+fn valid_versions_are_parsed_and_others_refused() {
     assert_eq!(
         "v42".parse::<Version>().expect("valid").next().to_string(),
         "v43"
@@ -81,7 +81,7 @@ fn versions() {
 }
 
 #[test]
-fn hostnames() {
+fn valid_hostnames_are_parsed_and_others_refused() {
     assert_eq!(
         "Hello.LOCALHOST"
             .parse::<Hostname>()
@@ -126,7 +126,7 @@ fn hostnames() {
 }
 
 #[test]
-fn slug_ids() {
+fn valid_slug_ids_are_parsed_and_others_refused() {
     let slug = SlugId::new([0xAB; 32]);
     assert_eq!(slug.to_string(), format!("sha256:{}", "ab".repeat(32)));
     assert_eq!(slug.hex().parse(), Ok(slug));
@@ -137,7 +137,7 @@ fn slug_ids() {
 }
 
 #[test]
-fn keys_read_well() {
+fn dyno_keys_print_app_dyno_and_run() {
     let key = DynoKey {
         app: "hello".parse().expect("valid"),
         dyno: "web.1".parse().expect("valid"),
@@ -147,7 +147,7 @@ fn keys_read_well() {
 }
 
 #[test]
-fn an_endpoint_is_a_host_and_a_port() {
+fn endpoints_have_a_host_and_a_port() {
     for text in ["127.0.0.1:5432", "[::1]:6379", "db.internal:1"] {
         let endpoint: Endpoint = text.parse().expect("valid");
         assert_eq!(endpoint.to_string(), text);
@@ -160,7 +160,7 @@ fn an_endpoint_is_a_host_and_a_port() {
 }
 
 #[test]
-fn errors_say_what_is_allowed_and_stay_short() {
+fn errors_name_the_rule_and_stay_short() {
     let error = "X"
         .repeat(10_000)
         .parse::<AppName>()
@@ -171,7 +171,7 @@ fn errors_say_what_is_allowed_and_stay_short() {
 
 proptest! {
     #[test]
-    fn whatever_is_taken_reads_back(text in ".{0,40}") {
+    fn accepted_names_print_as_they_were_parsed(text in ".{0,40}") {
         if let Ok(name) = text.parse::<AppName>() { prop_assert_eq!(name.to_string(), text.clone()); }
         if let Ok(name) = text.parse::<ProcessType>() { prop_assert_eq!(name.to_string(), text.clone()); }
         if let Ok(name) = text.parse::<NodeId>() { prop_assert_eq!(name.to_string(), text.clone()); }
@@ -183,7 +183,7 @@ proptest! {
     }
 
     #[test]
-    fn made_names_are_taken(
+    fn generated_names_are_accepted(
         app in "[a-z][a-z0-9-]{1,28}[a-z0-9]",
         process in "[a-z][a-z0-9_-]{0,29}",
         index in 1u32..,

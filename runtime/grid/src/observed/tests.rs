@@ -1,4 +1,4 @@
-//! The observed state: reports that arrive late, twice or out of order change nothing.
+//! The observed state: reports that are late, repeated or out of order change nothing.
 
 use proptest::prelude::*;
 
@@ -93,7 +93,7 @@ fn a_start_takes_the_next_run() {
 }
 
 #[test]
-fn up_after_down_revives_nothing() {
+fn a_late_up_report_does_not_revive_a_dyno() {
     let mut observed = observed(1, &[1]);
     let up = Report::Up {
         node: node(),
@@ -130,14 +130,14 @@ fn a_repeated_crash_counts_once() {
 }
 
 #[test]
-fn a_discarded_dyno_leaves_no_record() {
+fn a_discarded_dyno_leaves_no_crash_history() {
     let mut observed = observed(1, &[1]);
     observed.apply_report(&crashed(1, CrashCause::Discarded), Time::ZERO);
     assert!(observed.crashes.is_empty() && observed.dynos.is_empty());
 }
 
 #[test]
-fn a_missed_boot_counts_once_though_the_node_reports_it_too() {
+fn a_boot_timeout_counts_once_even_if_the_node_reports_a_crash() {
     let mut observed = observed(1, &[1]);
     let stop = Step::Stop {
         node: node(),
@@ -163,7 +163,7 @@ fn a_missed_boot_counts_once_though_the_node_reports_it_too() {
     );
 }
 
-/// Tells that a dyno is up at one time, and what ends it at another.
+/// Reports a dyno as up at one time, and its end at another time.
 fn up_until(observed: &mut ObservedState, run: u64, up: u64, end: &Report, at: u64) {
     let dyno = key(run);
     let report = Report::Up { node: node(), dyno };
@@ -189,7 +189,7 @@ fn boot_timeout(run: u64) -> Step {
 }
 
 #[test]
-fn a_run_that_was_up_for_the_last_wait_clears_the_record_whichever_way_it_ends() {
+fn a_run_that_was_up_for_the_last_wait_clears_the_history_however_it_ends() {
     let down = Report::Down {
         node: node(),
         dyno: key(3),
@@ -213,9 +213,9 @@ fn a_run_that_was_up_for_the_last_wait_clears_the_record_whichever_way_it_ends()
     }
 }
 
-/// Two runs are in one place while one of them leaves.
+/// During a swap, two runs share one place of the formation.
 #[test]
-fn a_run_does_not_clear_what_came_after_it() {
+fn the_end_of_a_run_does_not_clear_crashes_of_a_later_run() {
     let mut observed = observed(1, &[1, 2]);
     let up = Report::Up {
         node: node(),
@@ -228,11 +228,11 @@ fn a_run_does_not_clear_what_came_after_it() {
 }
 
 #[test]
-fn a_late_boot_counts_unless_it_replaces_what_a_request_ended() {
+fn a_boot_timeout_counts_unless_the_dyno_replaces_one_ended_by_a_request() {
     let desired = DesiredState::default();
     let mut observed = observed(1, &[1]);
     up_until(&mut observed, 1, 0, &crashed_in_request(1), 1);
-    // Again and again, as long as no boot succeeds.
+    // Applies repeatedly, as long as no boot succeeds.
     for run in 2..5 {
         observed.issue_step(&start(run), &desired, Time::from_secs(run));
         let change = observed.issue_step(&boot_timeout(run), &desired, Time::from_secs(70));
@@ -247,7 +247,7 @@ fn a_late_boot_counts_unless_it_replaces_what_a_request_ended() {
 }
 
 #[test]
-fn an_inventory_ends_what_it_does_not_list_but_judges_nothing_newer() {
+fn an_inventory_ends_unlisted_dynos_except_newer_ones() {
     let mut observed = observed(1, &[1, 2]);
     observed.apply_report(&inventory(0, 1, &[]), Time::ZERO);
     assert_eq!(
@@ -257,7 +257,7 @@ fn an_inventory_ends_what_it_does_not_list_but_judges_nothing_newer() {
 }
 
 #[test]
-fn a_reborn_node_has_nothing_of_before() {
+fn a_restarted_node_has_no_dynos() {
     let mut observed = observed(1, &[1, 2]);
     observed.apply_report(&inventory(5, 0, &[]), Time::ZERO);
     assert!(observed.dynos.is_empty());
@@ -289,7 +289,7 @@ fn dynos_of_an_earlier_reconciler_are_taken_over_once() {
 }
 
 #[test]
-fn reports_of_another_node_are_not_believed() {
+fn reports_about_dynos_of_another_node_are_ignored() {
     let mut observed = observed(1, &[1]);
     let other: NodeId = "n2".parse().expect("valid");
     observed.apply_report(
@@ -307,7 +307,7 @@ fn reports_of_another_node_are_not_believed() {
 }
 
 #[test]
-fn silence_is_death_only_where_heartbeats_are_expected() {
+fn a_silent_node_is_dead_only_if_heartbeats_are_expected() {
     let mut observed = observed(1, &[]);
     let node = observed.nodes.get_mut(&node()).expect("known");
     assert!(!node.is_silent(Time::from_secs(1_000)));
@@ -343,9 +343,9 @@ fn any_report() -> impl Strategy<Value = Report> {
 }
 
 proptest! {
-    /// A report that comes twice says nothing the second time.
+    /// The second copy of a report causes no event.
     #[test]
-    fn repeats_change_nothing(
+    fn repeated_reports_change_nothing(
         reports in prop::collection::vec(any_report(), 0..12), reconcilers in 1u64..3,
     ) {
         let mut once = observed(reconcilers, &[1, 2, 3]);
@@ -358,9 +358,9 @@ proptest! {
         prop_assert_eq!(once, twice);
     }
 
-    /// Whatever comes, a dyno that ended never serves again.
+    /// No sequence of reports makes an ended dyno serve again.
     #[test]
-    fn what_ended_stays_ended(reports in prop::collection::vec(any_report(), 0..20)) {
+    fn ended_dynos_never_serve_again(reports in prop::collection::vec(any_report(), 0..20)) {
         let mut observed = observed(1, &[1, 2, 3]);
         let mut ended = BTreeSet::new();
         for report in &reports {
@@ -378,9 +378,9 @@ proptest! {
 }
 
 proptest! {
-    /// A report without news only changes the time at which its node was last heard.
+    /// A report without news changes at most the time at which its node was last heard.
     #[test]
-    fn what_is_no_news_changes_nothing(
+    fn reports_without_news_change_nothing(
         reports in prop::collection::vec(any_report(), 1..12), reconcilers in 1u64..3,
     ) {
         let mut observed = observed(reconcilers, &[1, 2, 3]);

@@ -1,4 +1,4 @@
-//! Tests of the choice of nodes.
+//! Tests of the choice of a node for a new dyno.
 
 use proptest::prelude::*;
 
@@ -27,13 +27,13 @@ fn candidate(number: usize, free_bytes: u64, dynos: u32) -> Candidate {
 }
 
 #[test]
-fn one_node_takes_all() {
+fn a_single_node_takes_all_dynos() {
     let nodes = [candidate(1, 100, 5)];
     assert_eq!(choose_node(&nodes, &on(&[1, 1]), 10), Some(node(1)));
 }
 
 #[test]
-fn the_second_dyno_goes_elsewhere_or_nowhere() {
+fn a_second_dyno_goes_to_another_node_or_is_not_placed() {
     let nodes = [candidate(1, 100, 0), candidate(2, 100, 50)];
     assert_eq!(choose_node(&nodes, &on(&[1]), 10), Some(node(2)));
     let full = [candidate(1, 100, 0), candidate(2, 5, 50)];
@@ -46,7 +46,7 @@ fn the_second_dyno_goes_elsewhere_or_nowhere() {
 }
 
 #[test]
-fn ties_go_to_the_first_by_name() {
+fn ties_go_to_the_first_node_by_name() {
     let nodes = [candidate(2, 100, 0), candidate(1, 100, 0)];
     assert_eq!(choose_node(&nodes, &on(&[]), 10), Some(node(1)));
 }
@@ -72,7 +72,7 @@ fn candidates() -> impl Strategy<Value = Vec<Candidate>> {
 
 proptest! {
     #[test]
-    fn whoever_is_chosen_has_room_and_keeps_siblings_apart(
+    fn the_chosen_node_has_room_and_keeps_dynos_of_an_app_apart(
         nodes in candidates(), homes in prop::collection::vec(0usize..6, 0..5), need in 0u64..100,
     ) {
         let siblings = on(&homes);

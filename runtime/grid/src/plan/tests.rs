@@ -1,4 +1,4 @@
-//! Plans of arbitrary states, reached by no history at all; settling; winding down.
+//! Plans for arbitrary states, including unreachable ones; settling; winding down.
 
 pub(super) mod world;
 
@@ -17,14 +17,14 @@ use crate::observed::{Dyno, FetchState, ObservedState};
 use crate::protocol::{Heartbeats, Inventory, Report, Step};
 use crate::time::Time;
 
-/// A dyno of chance: index, version, state, node, run.
+/// A random dyno: index, version, state, node, run.
 type AnyDyno = (u32, u32, usize, usize, u64);
 
 #[derive(Clone, Debug)]
 struct Sketch {
     nodes: Vec<(Option<u64>, usize)>,
     dynos: Vec<AnyDyno>,
-    /// Of what runs once: as the others, odd indices `release.1`, even ones `run.N`.
+    /// Random one-offs and release processes: odd indices are `release.1`, even indices are `run.N`.
     once: Vec<AnyDyno>,
     /// Releases whose release process ended, and whether it succeeded; every second one has one.
     ran: Vec<(u32, bool)>,
@@ -248,9 +248,9 @@ fn observed(sketch: &Sketch, desired: &DesiredState) -> ObservedState {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
-    /// However a state came about, the plan is sound. Where dynos sit already is not the plan's doing.
+    /// The plan of every state holds all invariants, except those that the given placement already breaks.
     #[test]
-    fn any_state_has_a_sound_plan(sketch in sketch()) {
+    fn the_plan_of_any_state_holds_all_invariants(sketch in sketch()) {
         let desired = desired(&sketch);
         let observed = observed(&sketch, &desired);
         let (plan, mut found) = checked_plan(&desired, &observed, &sketch.policy, NOW, CheckDepth::All);
@@ -259,9 +259,9 @@ proptest! {
         prop_assert!(plan.wake_at.is_none_or(|at| at > NOW));
     }
 
-    /// However a state came about, an answered wind-down leaves nothing.
+    /// From every state, a wind-down whose steps are answered leaves no dyno.
     #[test]
-    fn a_wind_down_ends_everything(sketch in sketch()) {
+    fn a_wind_down_ends_all_dynos(sketch in sketch()) {
         let desired = desired(&sketch);
         let mut observed = observed(&sketch, &desired);
         let deadline = NOW + DRAIN_GRACE;
@@ -314,7 +314,7 @@ fn a_new_reconciler_waits_for_the_nodes_it_knows() {
 }
 
 #[test]
-fn nothing_starts_without_a_node_and_that_is_noted() {
+fn without_a_node_nothing_starts_and_the_plan_has_a_note() {
     let sketch = Sketch {
         nodes: vec![],
         dynos: vec![],
@@ -357,7 +357,7 @@ fn after_a_start(kind: ProcessKind) -> Vec<Step> {
 }
 
 #[test]
-fn handlers_sleep_and_servers_never_do() {
+fn only_handlers_start_asleep() {
     let starts = |kind| {
         let steps = after_a_start(kind).into_iter();
         let mut asleep = steps.filter_map(|step| match step {

@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_distinct_and_sorted() {
+    fn refusal_codes_are_distinct_and_sorted() {
         assert!(
             Refusal::ALL
                 .windows(2)
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn statuses_are_the_documented_ones() {
+    fn http_statuses_are_as_documented() {
         let odd = Refusal::ALL
             .into_iter()
             .filter(|refusal| refusal.status() != 503);

@@ -1,4 +1,4 @@
-//! The form on the wire: one value of each kind, written and read again, against a golden file.
+//! The wire format: one value of each kind is written, compared with a golden file, and read again.
 //!
 //! `UPDATE_GOLDEN=1` rewrites the file. A line that changes breaks nodes of the release before: see
 //! [`PROTOCOL_VERSION`].
@@ -204,7 +204,7 @@ where
 }
 
 #[test]
-fn wire_format_is_the_golden_one_and_is_read_back() {
+fn wire_format_matches_the_golden_file_and_parses_back() {
     let one_off = OneOff {
         node: node(),
         dyno: dyno(),
@@ -238,7 +238,7 @@ fn message_of_another_version_is_refused_before_its_body_is_read() {
 }
 
 #[test]
-fn field_that_is_not_known_is_ignored() {
+fn unknown_field_is_ignored() {
     let text = r#"{"version":1,"body":{"step":"withdraw","app":"hello","why":"later"}}"#;
     let message: Message<Step> = serde_json::from_str(text).expect("readable");
     assert_eq!(message.body, Step::Withdraw { app: app() });

@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn last_dyno_in_is_first_out_and_sleeping_dynos_come_last() {
+    fn last_dyno_in_is_taken_first_and_sleeping_dynos_last() {
         let mut free = FreeList::new();
         free.push_asleep(1);
         free.push_awake(2);
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn dyno_is_tired_only_after_all_its_passes() {
+    fn dyno_may_sleep_only_after_all_its_passes() {
         let mut free = FreeList::new();
         free.push_awake(1);
         // The first pass may follow at once.

@@ -29,7 +29,7 @@ fn of(intervals: &[UsageInterval]) -> Bill {
 }
 
 #[test]
-fn an_hour_and_a_quarter_and_half_a_minute() {
+fn a_bill_counts_the_seconds_that_a_dyno_ran() {
     let bill = of(&[interval(1, 1, 0, 75 * 60 + 30)]);
     assert_eq!(format!("{:.4}", bill.dyno_hours()), "1.2583");
     assert_eq!(bill.micros, 0, "the first dyno is free");
@@ -51,7 +51,7 @@ fn a_replaced_dyno_costs_as_one() {
 
 proptest! {
     #[test]
-    fn repeating_and_shuffling_change_nothing(
+    fn repeated_and_reordered_records_change_no_bill(
         spans in prop::collection::vec((1u32..5, 0u64..10_000, 0u64..10_000), 0..12),
     ) {
         let numbered = spans.into_iter().enumerate();
@@ -67,7 +67,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_billed_is_what_runs_beyond_the_free_dyno(
+    fn only_dyno_time_beyond_the_free_dyno_is_billed(
         spans in prop::collection::vec((0u64..300, 0u64..300), 0..8),
     ) {
         let numbered = spans.iter().enumerate();

@@ -1,6 +1,6 @@
 //! The grid in virtual time: scenarios with golden output, and seeded runs with faults.
 //!
-//! Owns the tests. A scenario is a file `scenarios/NAME.txt`; what happens is in `NAME.golden`, which
+//! Owns the tests. A scenario is a file `scenarios/NAME.txt`; its expected transcript is `NAME.golden`, which
 //! `UPDATE_GOLDEN=1` rewrites. Every plan of every run is checked against all invariants. A seeded run that
 //! fails prints its script, which is a scenario; `SIM_SEEDS` runs more seeds, from `SIM_FIRST` on.
 
@@ -31,7 +31,7 @@ fn scenarios() -> Vec<PathBuf> {
 }
 
 #[test]
-fn scenarios_go_as_written_down() {
+fn scenarios_match_their_golden_files() {
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
     let scenarios = scenarios();
     assert!(scenarios.len() >= 12, "only {} scenarios", scenarios.len());

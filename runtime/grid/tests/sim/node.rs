@@ -1,6 +1,6 @@
-//! A node that carries out steps, as a real one would.
+//! A simulated node that carries out steps as a real node does.
 //!
-//! Owns the truth about its dynos. Must not know the planner.
+//! Owns the actual state of its dynos. Must not know the planner.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,34 +11,34 @@ use grid::protocol::{
     CrashCause, Heartbeats, Inventory, InventoryDyno, OneOff, ProcessExit, Report, Step,
 };
 
-/// The behaviour of the dynos of one slug.
+/// The behaviour of all dynos of one slug.
 #[derive(Clone, Debug)]
 pub(crate) struct Behaviour {
     pub(crate) boot: Boot,
-    /// Whether the slug can be had.
+    /// Whether the slug can be fetched.
     pub(crate) fetches: bool,
-    /// The time that a dyno needs to finish its work.
+    /// The time that a draining dyno needs to finish its work.
     pub(crate) drain: Duration,
-    /// The end of its release process, if it has one.
+    /// How the release process ends, if the release has one.
     pub(crate) release: Ending,
 }
 
-/// How a process ends that runs once.
+/// How a one-off or release process ends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Ending {
-    /// After this time, with this exit code.
+    /// Ends after this time, with this exit code.
     Code(Duration, u8),
-    /// Only ends when it is stopped.
+    /// Does not end by itself.
     Never,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) enum Boot {
-    /// Comes up after this time.
+    /// The dyno is up after this time.
     Up(Duration),
-    /// Crashes after this time.
+    /// The dyno crashes after this time.
     Crash(Duration),
-    /// Never reports anything.
+    /// The dyno never reports anything.
     Never,
 }
 
@@ -56,25 +56,25 @@ impl Behaviour {
     }
 }
 
-/// One dyno, as it truly is.
+/// The actual state of one dyno.
 pub(crate) struct SimDyno {
     pub(crate) version: Version,
     pub(crate) up: bool,
     pub(crate) served: bool,
     draining: bool,
-    /// The router has its handle.
+    /// Whether the router has the handle.
     handle_out: bool,
-    /// Drains: only the request that it may have is left.
+    /// The dyno drains and has finished its work, except for a running request.
     drained: bool,
     memory_bytes: u64,
     behaviour: Behaviour,
 }
 
-/// One machine.
+/// A simulated machine.
 pub(crate) struct SimNode {
     pub(crate) id: NodeId,
     pub(crate) alive: bool,
-    /// Whether nothing gets through to it or from it.
+    /// Whether the network to the node is cut, in both directions.
     pub(crate) cut: bool,
     pub(crate) heartbeats: Heartbeats,
     pub(crate) incarnation: u64,
@@ -93,7 +93,7 @@ struct Fetched {
     memory_bytes: BTreeMap<String, u64>,
 }
 
-/// The delayed result of a step.
+/// A delayed effect of a step.
 pub(crate) enum Later {
     Say(Report),
     Booted(DynoKey),
@@ -101,7 +101,7 @@ pub(crate) enum Later {
     Exited(DynoKey, u8),
 }
 
-/// The duration of a fetch.
+/// Duration of a fetch.
 const FETCH: Duration = Duration::from_millis(50);
 
 impl SimNode {
@@ -169,7 +169,7 @@ impl SimNode {
         })
     }
 
-    /// Takes a step; an error is a step that must never have come.
+    /// Carries out a step. An error means that the planner should never have sent the step.
     pub(crate) fn take(
         &mut self,
         step: &Step,
@@ -298,7 +298,7 @@ impl SimNode {
         Some(self.up(key))
     }
 
-    /// A one-off dyno starts, at somebody's wish.
+    /// Starts a one-off dyno.
     pub(crate) fn begin(&mut self, one_off: &OneOff) -> Report {
         let key = &one_off.dyno;
         self.last_run = self.last_run.max(key.run);
@@ -316,7 +316,7 @@ impl SimNode {
         self.up(key)
     }
 
-    /// A process that runs once comes to its end.
+    /// A one-off or release process exits.
     pub(crate) fn exited(&mut self, key: &DynoKey, code: u8) -> Option<Report> {
         self.dynos.remove(key).map(|_| Report::Exited {
             node: self.id.clone(),
@@ -332,7 +332,7 @@ impl SimNode {
         }
     }
 
-    /// A dyno that drains has done its work, but for a request that it may have.
+    /// A draining dyno has finished its work, except for a running request.
     pub(crate) fn finished(&mut self, key: &DynoKey) -> Option<Report> {
         let dyno = self.dynos.get_mut(key)?;
         dyno.drained = true;
@@ -347,7 +347,7 @@ impl SimNode {
         self.dynos.remove(key).map(|_| self.down(key))
     }
 
-    /// Gives the router the one handle of a dyno, if it is here.
+    /// Hands the single handle of a dyno to the router, if the node has the handle.
     pub(crate) fn take_handle(&mut self, key: &DynoKey) -> bool {
         let Some(dyno) = self.dynos.get_mut(key) else {
             return false;
@@ -357,7 +357,7 @@ impl SimNode {
         parked
     }
 
-    /// The router has no more use for a dyno's handle.
+    /// The router returns the handle of a dyno.
     pub(crate) fn return_handle(&mut self, key: &DynoKey) -> Option<Report> {
         self.dynos.get_mut(key)?.handle_out = false;
         self.end_drained(key)
@@ -397,12 +397,12 @@ impl SimNode {
         }
     }
 
-    /// Releases that are there, for tests of what is forgotten.
+    /// The releases on the node, to check what is forgotten.
     pub(crate) fn releases(&self) -> BTreeSet<(AppName, Version)> {
         self.fetched.keys().cloned().collect()
     }
 
-    /// Dynos that drain.
+    /// Whether a dyno drains.
     pub(crate) fn is_draining(&self, key: &DynoKey) -> bool {
         self.dynos.get(key).is_some_and(|dyno| dyno.draining)
     }

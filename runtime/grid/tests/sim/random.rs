@@ -1,15 +1,15 @@
-//! Scripts made by chance.
+//! Random scripts.
 //!
-//! Owns which commands are likely. The script is text, so that a run that fails is a scenario already.
+//! Owns the probabilities of commands. A script is text, so that a failed run can be kept as a scenario.
 
 use std::fmt::Write;
 
 use crate::rng::Rng;
 
-/// Commands in a script at most, besides those that set the scene.
+/// Maximum number of commands in a script, without the setup.
 const COMMANDS_MAX: u64 = 14;
 
-/// The script of a seed.
+/// Makes the script of a seed.
 pub(crate) fn script(seed: u64) -> String {
     let mut rng = Rng::new(seed);
     let mut text = String::new();
@@ -77,7 +77,7 @@ fn deploy(rng: &mut Rng, app: &str) -> String {
     format!("deploy {app} web{worker}{boot}{fetch}{drain}{memory}{release}")
 }
 
-/// Requests that arrive together, one after the other, or over all that follows.
+/// A `request` command: requests that arrive together, in sequence, or spread over the rest of the run.
 fn request(rng: &mut Rng, app: &str) -> String {
     let arrivals = rng.pick(&[
         "count=1",

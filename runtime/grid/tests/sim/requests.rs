@@ -1,7 +1,7 @@
 //! Requests in virtual time: arrivals, service times, hang-ups, traps and time-outs.
 //!
-//! Owns what a router does around a `Line`: it hands requests to dynos, watches the clock, and answers. Must not decide
-//! who gets a dyno: that is the line's, and every answer of the line is checked by a `RequestAudit`.
+//! Owns the router's work around a `Line`: hands requests to dynos, watches the clock, and answers. Must not decide
+//! which request gets a dyno: the line decides, and a `RequestAudit` checks every decision.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,15 +14,15 @@ use grid::time::Time;
 
 use crate::world::{Happening, World};
 
-/// How long a guest may go on after its client hung up, as in the router.
+/// Time that a guest may keep running after its client has left, as in the router.
 const HANGUP_GRACE: Duration = Duration::from_secs(1);
-/// Other dynos that get a request after one could not be reached, as in the router.
+/// Number of further dynos that are tried for a request after an unreachable dyno, as in the router.
 const RETRIES_MAX: u32 = 3;
 
 /// The behaviour of the requests of one `request` command.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RequestKind {
-    /// The time that the guest takes; none: it never answers.
+    /// The time until the guest answers; `None` if it never answers.
     pub(crate) service: Option<Duration>,
     /// The guest traps at the end of that time.
     pub(crate) traps: bool,
@@ -30,7 +30,7 @@ pub(crate) struct RequestKind {
     pub(crate) hangup: Option<Duration>,
 }
 
-/// Something that will happen to a request.
+/// A future event of a request.
 #[derive(Clone, Debug)]
 pub(crate) enum RequestEvent {
     Arrives(AppName, RequestKind),
@@ -90,9 +90,9 @@ enum Stage {
 /// The router of the simulated grid.
 #[derive(Default)]
 pub(crate) struct SimRouter {
-    /// Every app that was ever published: a request that runs outlives the withdrawal of its app.
+    /// Every app that was ever published: running requests outlive the withdrawal of their app.
     apps: Vec<SimApp>,
-    /// The published ones.
+    /// The apps that are published now.
     current: BTreeMap<AppName, usize>,
     requests: BTreeMap<RequestNumber, SimRequest>,
     arrived: RequestNumber,
@@ -110,7 +110,7 @@ impl SimRouter {
 }
 
 impl World {
-    /// Sends `count` requests, one each time `every` has passed.
+    /// Adds `count` arriving requests, at intervals of `every`.
     pub(crate) fn send_requests(
         &mut self,
         app: &AppName,
@@ -274,7 +274,7 @@ impl World {
         Ok(())
     }
 
-    /// Nothing of the request was sent: another dyno may have it.
+    /// No byte of the request was sent: the request may go to another dyno.
     fn retry_request(&mut self, number: RequestNumber, dyno: &DynoKey) -> Result<(), String> {
         self.lose_dyno(number, dyno, CrashCause::Discarded);
         let Some(request) = self.router.requests.get_mut(&number) else {
@@ -288,7 +288,7 @@ impl World {
         self.seek_dyno(number)
     }
 
-    /// Whether a dyno that a request is handed to takes it. An error if the request must never have been handed there.
+    /// Whether the dyno takes the request. An error means that the request should never have been handed to it.
     fn reach_dyno(&self, key: &DynoKey) -> Result<Reach, String> {
         let Some(node) = self.find_node(key).and_then(|id| self.nodes.get(&id)) else {
             return Ok(Reach::NoConnection);
@@ -306,7 +306,7 @@ impl World {
         }
     }
 
-    /// The node that truly has the dyno, or was last heard to have it.
+    /// The node that has the dyno, or that had it by the last report.
     fn find_node(&self, key: &DynoKey) -> Option<NodeId> {
         let mut nodes = self.nodes.values();
         let true_home = nodes.find(|node| node.dynos.contains_key(key));
@@ -341,7 +341,7 @@ impl World {
         self.release_dyno(request.app, claim)
     }
 
-    /// As [`World::reach_dyno`], for a dyno that has a request: it may drain meanwhile.
+    /// Like [`World::reach_dyno`], for a dyno with a running request, which may be draining.
     fn reach_running_dyno(&self, key: &DynoKey) -> Reach {
         let node = self.find_node(key).and_then(|id| self.nodes.get(&id));
         match node {
@@ -363,7 +363,7 @@ impl World {
         }
     }
 
-    /// The router drops a handle: the dyno's node has it again.
+    /// The router drops a handle, which returns it to the node of the dyno.
     fn return_handle(&mut self, key: &DynoKey) {
         let Some(id) = self.find_node(key) else {
             return;
@@ -375,7 +375,7 @@ impl World {
         report.into_iter().for_each(|report| self.say(report));
     }
 
-    /// A dyno ends with its request.
+    /// A dyno ends because of its request.
     fn lose_dyno(&mut self, number: RequestNumber, key: &DynoKey, cause: CrashCause) {
         let app = self.router.requests[&number].app;
         self.router.touch(app).audit.lose_dyno(key);
@@ -409,7 +409,7 @@ impl World {
         }
     }
 
-    /// The client has its answer, or has left. A dyno that is still at work stays with the request.
+    /// The client has its answer, or has left. A dyno that still runs stays with the request.
     fn answer(&mut self, number: RequestNumber, outcome: Result<(), Refusal>) {
         let Some(request) = self.router.requests.get_mut(&number) else {
             return;
@@ -504,7 +504,7 @@ impl World {
         self.check_requests()
     }
 
-    /// Checks what must hold of requests between two events.
+    /// Checks the invariants of requests between two events.
     fn check_requests(&mut self) -> Result<(), String> {
         for app in std::mem::take(&mut self.router.touched) {
             let audit = &mut self.router.apps[app].audit;

@@ -1,8 +1,8 @@
-//! Seeded chance.
+//! Seeded random numbers.
 //!
-//! Owns a small generator (SplitMix64, by Steele, Lea and Flood). Must not know what it decides.
+//! Owns a small generator (SplitMix64, by Steele, Lea and Flood). Must not know how the numbers are used.
 
-/// A stream of numbers that follows from its seed.
+/// A sequence of numbers that depends only on the seed.
 pub(crate) struct Rng(u64);
 
 impl Rng {
@@ -18,17 +18,17 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    /// Below `end`, which is not zero.
+    /// A number below `end`, which must not be zero.
     pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 
-    /// True so many times in a hundred.
+    /// True in the given per cent of calls.
     pub(crate) fn percent(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
-    /// One of these.
+    /// A random element of the slice.
     pub(crate) fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
         &of[self.below(of.len() as u64) as usize]
     }

@@ -44,10 +44,10 @@ use crate::rng::Rng;
 use crate::world::{Faults, World};
 
 const MIB: u64 = 1024 * 1024;
-/// The time that a guest takes for a request, if its script does not give a time.
+/// Duration of a request if the script gives none.
 const SERVICE: Duration = Duration::from_millis(10);
 
-/// Runs a script to its end, or to what went wrong.
+/// Runs a script to its end or to the first failure.
 pub(crate) fn run(text: &str) -> Result<World, String> {
     let mut world = World::new(0);
     for (number, line) in text.lines().enumerate() {
@@ -173,7 +173,7 @@ fn machine(world: &mut World, verb: &str, id: &NodeId) -> Result<(), String> {
     Ok(())
 }
 
-/// Refused, as a command would be, while anything of an earlier app of this name is known.
+/// Creates an app. Refused, as the command is, while leftovers of an earlier app of this name are known.
 fn app_created(world: &mut World, app: &str) -> Result<(), String> {
     if world.observed.has_any_of(&parse(app)?) {
         return Err("something of it is still there".into());
@@ -185,7 +185,7 @@ fn app_created(world: &mut World, app: &str) -> Result<(), String> {
     })
 }
 
-/// Makes a dyno act by itself. Does nothing if the dyno does not exist.
+/// A dyno crashes, serves or discards its instance. No effect if the dyno does not exist.
 fn happen(world: &mut World, verb: &str, app: &AppName, dyno: &DynoId) -> Result<(), String> {
     let Some((id, key)) = world.find(app, dyno) else {
         return Ok(());
@@ -194,7 +194,7 @@ fn happen(world: &mut World, verb: &str, app: &AppName, dyno: &DynoId) -> Result
         return Ok(());
     };
     let report = match verb {
-        // A dyno that is not up yet has no request in which it could crash.
+        // A dyno that is not up has no request that could crash.
         "crash" if node.dynos.get(&key).is_some_and(|dyno| dyno.up) => {
             node.crash(&key, CrashCause::Trap, "unreachable executed")
         }
@@ -226,7 +226,7 @@ fn request(world: &mut World, app: &AppName, words: &[&str]) -> Result<(), Strin
     world.send_requests(app, kind, number(words, "count", 1)?, every)
 }
 
-/// Ends a one-off dyno or a release process. Does nothing if the dyno does not exist.
+/// A one-off or release process exits. No effect if the dyno does not exist.
 fn exit(world: &mut World, app: &AppName, dyno: &DynoId, words: &[&str]) -> Result<(), String> {
     let code = u8::try_from(number(words, "code", 0)?).map_err(|e| e.to_string())?;
     let Some((id, key)) = world.find(app, dyno) else {
@@ -239,7 +239,7 @@ fn exit(world: &mut World, app: &AppName, dyno: &DynoId, words: &[&str]) -> Resu
 }
 
 fn intent(world: &mut World, verb: &str, app: &AppName, words: &[&str]) -> Result<(), String> {
-    // By chance, a destroyed app is asked for something: a command would be rejected.
+    // A random script may name a destroyed app. The real command is rejected.
     if !world.desired.apps.contains_key(app) {
         return Ok(());
     }
@@ -297,7 +297,7 @@ fn scale(world: &mut World, app: &AppName, counts: &[&str]) -> Result<(), String
     Ok(())
 }
 
-/// One that is not there is asked for by chance only: a command would be rejected.
+/// Removes a hostname. Only random scripts name missing hostnames; the real command is rejected.
 fn undomain(world: &mut World, app: &AppName, hostname: Hostname) -> Result<(), String> {
     let known = world.desired.apps.get(app);
     if !known.is_some_and(|app| app.hostnames.contains(&hostname)) {
@@ -307,7 +307,7 @@ fn undomain(world: &mut World, app: &AppName, hostname: Hostname) -> Result<(), 
     world.append(Fact::DomainRemoved { app, hostname })
 }
 
-/// The size holds for releases from now on, of which this makes one.
+/// Sets the size for all later releases, and makes a release.
 fn resize(world: &mut World, app: &AppName, size: &str) -> Result<(), String> {
     let (process, mib) = size.split_once('=').ok_or("how large?")?;
     world.append(Fact::Resized {
@@ -335,7 +335,7 @@ fn set(world: &mut World, app: &AppName, words: &[&str]) -> Result<(), String> {
     })
 }
 
-/// A new release with the slug of an earlier one, the newest if none is named.
+/// Makes a release with the slug of an earlier release, by default the newest.
 fn again(world: &mut World, app: &AppName, version: Option<&&str>) -> Result<(), String> {
     let known = world
         .desired

@@ -1,6 +1,6 @@
-//! The history of a run, as text.
+//! The transcript of a run, as text.
 //!
-//! Owns the format of golden files. Must not know who writes a line.
+//! Owns the format of golden files. Must not know the callers.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -77,7 +77,7 @@ impl Transcript {
         self.line(now, &text);
     }
 
-    /// Notes that were not there before.
+    /// Appends notes that are new.
     pub(crate) fn notes(&mut self, now: Time, notes: &BTreeSet<PlanNote>) {
         for note in notes.difference(&self.notes.clone()) {
             self.line(now, &format!("  note: {note}"));
@@ -105,7 +105,7 @@ fn publish(route: &Route) -> String {
         Some(time) => format!(" {name}={time:?}"),
         None => String::new(),
     };
-    // The default is left out, so that a line is about what is unusual.
+    // Defaults are omitted, so that lines show only what is unusual.
     let timeout = route.request_timeout;
     let unusual = timeout.filter(|timeout| *timeout != Limits::REQUEST_TIMEOUT);
     format!(

@@ -56,15 +56,15 @@ pub(crate) struct World {
     plans: u64,
 }
 
-/// A message on its way takes this long.
+/// Transit time of a message.
 const HOP: Duration = Duration::from_millis(1);
 /// Memory of a one-off dyno, in bytes.
 const ONE_OFF_BYTES: u64 = 64 * 1024 * 1024;
 const HEARTBEAT: Duration = Duration::from_secs(1);
 const INVENTORY: Duration = Duration::from_secs(10);
-/// One in so many plans is made twice, to see that it comes out the same.
+/// One of this many plans is made twice, to check that both are equal.
 const DEEP_EVERY: u64 = 8;
-/// Plans in a run at most: more means that something goes round in circles.
+/// Maximum number of plans in a run; more plans mean an endless loop.
 const PLANS_MAX: u32 = 20_000;
 
 impl World {
@@ -121,7 +121,7 @@ impl World {
         }
     }
 
-    /// A node says something: it may be lost, repeated, and late.
+    /// Sends a report of a node, which may be lost, repeated or late.
     pub(crate) fn say(&mut self, report: Report) {
         if !self
             .nodes
@@ -152,14 +152,14 @@ impl World {
         self.decide()
     }
 
-    /// The reconciler is gone and another one takes over, with nothing but the ledger.
+    /// Ends the reconciler. A new reconciler takes over with nothing but the ledger.
     pub(crate) fn replace_reconciler(&mut self) -> Result<(), String> {
         self.ledger.push(Fact::ReconcilerStarted);
         let replayed =
             DesiredState::from_facts(&self.ledger).map_err(|misfit| misfit.to_string())?;
         self.desired = replayed;
         self.observed = ObservedState::new(&self.desired, self.observed.seed, self.now);
-        // Whatever was on its way was for the one that is gone.
+        // Messages in transit were addressed to the old reconciler.
         self.queue
             .retain(|_, happening| !matches!(happening, Happening::Heard(_)));
         let ids: Vec<NodeId> = self.nodes.keys().cloned().collect();
@@ -169,7 +169,7 @@ impl World {
         self.decide()
     }
 
-    /// Lets time pass.
+    /// Advances the virtual time.
     pub(crate) fn run(&mut self, time: Duration) -> Result<(), String> {
         let end = self.now + time;
         let mut plans = 0;
@@ -196,7 +196,7 @@ impl World {
         Ok(())
     }
 
-    /// Makes the next event happen. Returns whether the reconciler learns of it.
+    /// Takes the next event. Returns whether the reconciler gets a report.
     fn happen(&mut self) -> Result<bool, String> {
         let Some((_, happening)) = self.queue.pop_first() else {
             return Ok(false);
@@ -309,7 +309,7 @@ impl World {
             return Ok(());
         };
         let incarnation = sim.incarnation;
-        // A step is sent to the program that was heard; one that started since does not get it.
+        // A step is addressed to one incarnation of a node; a node that has restarted since does not get it.
         if self
             .observed
             .nodes
@@ -352,7 +352,7 @@ impl World {
         matches!(route, Some(RouteTarget::Dynos(dynos)) if dynos.contains(key))
     }
 
-    /// A one-off dyno of an app starts, if there is room for one.
+    /// Starts a one-off dyno of an app, if a node has room.
     pub(crate) fn begin(&mut self, app: &AppName) -> Result<(), String> {
         let made = place_one_off(&self.desired, &self.observed, app, ONE_OFF_BYTES, self.now);
         let made = match made {
@@ -373,7 +373,7 @@ impl World {
         self.decide()
     }
 
-    /// Somebody asks for the end of a dyno that runs once.
+    /// Stops a one-off or release process on request.
     pub(crate) fn end(&mut self, app: &AppName, dyno: &DynoId) -> Result<(), String> {
         let Some(step) = self.observed.stop_run_once(app, dyno) else {
             return Ok(());
@@ -387,7 +387,7 @@ impl World {
         self.decide()
     }
 
-    /// The node that truly has a dyno in this place of the published release, and the dyno.
+    /// The actual dyno in this place of the published release, and its node.
     pub(crate) fn find(&self, app: &AppName, dyno: &DynoId) -> Option<(NodeId, DynoKey)> {
         self.nodes.values().find_map(|node| {
             let mut dynos = node.dynos.keys();
@@ -396,7 +396,7 @@ impl World {
         })
     }
 
-    /// The leftovers of destroyed apps, which should not exist.
+    /// Leftovers of destroyed apps that should not exist.
     fn remains(&self) -> Option<String> {
         let gone = |app: &AppName| !self.desired.apps.contains_key(app);
         if let Some(app) = self.routes.keys().find(|app| gone(app)) {
@@ -417,8 +417,7 @@ impl World {
         left.map(|(app, version)| format!("{app} {version} is not forgotten"))
     }
 
-    /// The differences from the desired state, after a time without faults: everything that should run runs, and
-    /// nothing else.
+    /// Checks the state after a quiet time: exactly the desired dynos run. Returns the first deviation.
     pub(crate) fn unrest(&mut self) -> Option<String> {
         if let Some(what) = self.unanswered_request().or_else(|| self.remains()) {
             return Some(what);
@@ -442,7 +441,7 @@ impl World {
                     return Some(format!("{} has no {id}", app.name));
                 }
             }
-            // A draining dyno still has time left.
+            // Draining dynos still have time left.
             let mut dynos = self.observed.dynos_of(&app.name);
             if dynos.any(|(_, dyno)| dyno.deadline.is_some_and(|at| at > self.now)) {
                 continue;

@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn environment_wins_and_needs_no_file() {
+    fn environment_overrides_the_file_and_needs_none() {
         let file: ServiceSettings =
             toml::from_str("[redis]\nurl = \"redis://old\"\n").expect("tables");
         let services = file.with_environment(|name| match name {
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn error_names_the_fault_without_the_password() {
+    fn error_names_the_mistake_without_the_password() {
         for (text, named) in [
             ("[postgresql]\nurl = \"hunter2\"", "postgres://USER"),
             ("[postgresql]\nreach = \"a:1\"", "no `url`"),

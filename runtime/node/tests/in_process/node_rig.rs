@@ -15,10 +15,10 @@ use testkit::http::{HttpReply, encode_request, send_request};
 use testkit::{guest_path, wait_until};
 use tokio::runtime::Runtime;
 
-/// How long requests may take to finish in a test: no request is running then.
+/// Grace time for a drain in tests, where no request is running.
 const DRAIN_GRACE: Duration = Duration::from_secs(5);
 
-/// Records the events of nodes: the first tokens, and log lines.
+/// Records the first tokens and the log lines of nodes.
 #[derive(Clone, Default)]
 pub(crate) struct Recorder {
     tokens: Arc<Mutex<Vec<String>>>,
@@ -51,7 +51,7 @@ impl NodeLogWriter for Recorder {
     }
 }
 
-/// A server of this process, with its data in a folder of its own.
+/// A node in this process, with its own data folder.
 pub(crate) struct NodeRig {
     folder: tempfile::TempDir,
     recorder: Recorder,

@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_differ() {
+    fn request_ids_differ() {
         let ids = RequestIds::default();
         let all: std::collections::HashSet<_> =
             (0..1000).map(|n| ids.create(n / 10, n % 10)).collect();

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_port_follows_the_protocol_unless_the_proxy_says_it() {
+    fn the_port_follows_the_protocol_unless_the_proxy_sends_a_port() {
         let proto = "x-forwarded-proto";
         let port = "x-forwarded-port";
         for (lines, tls, expected) in [

@@ -41,7 +41,7 @@ fn with(lines: &str) -> String {
 }
 
 #[tokio::test]
-async fn hosts() {
+async fn invalid_and_missing_hosts_are_refused() {
     let host = |value: &str| format!("GET / HTTP/1.1\r\nhost: {value}\r\n\r\n");
     let hosts = [
         "",
@@ -97,7 +97,7 @@ async fn hosts() {
 }
 
 #[tokio::test]
-async fn methods_and_expectations() {
+async fn connect_and_unknown_expectations_are_refused() {
     let all = [
         (
             "connect",
@@ -118,7 +118,7 @@ async fn methods_and_expectations() {
 }
 
 #[tokio::test]
-async fn two_readings_of_where_a_body_ends() {
+async fn ambiguous_body_lengths_are_refused() {
     let chunked = "transfer-encoding: chunked\r\n";
     let all = [
         (
@@ -188,7 +188,7 @@ fn start_line(line: &str) -> String {
 }
 
 #[tokio::test]
-async fn heads_that_are_not_http() {
+async fn malformed_heads_are_refused() {
     let long = "a".repeat(8200);
     let all = [
         (
@@ -298,7 +298,7 @@ async fn a_long_target_or_header_gets_a_page_with_the_requests_id() {
 
 /// Bodies may come with the head or after it, and the next head with the body.
 #[tokio::test]
-async fn heads_in_pieces_of_any_size_are_read_the_same() {
+async fn requests_in_pieces_of_any_size_are_read_correctly() {
     let one = with("content-length: 3\r\n") + "abc";
     let two = with("transfer-encoding: chunked\r\n") + "2;a=b\r\nde\r\n0\r\nx: y\r\n\r\n";
     let three = "GET /last HTTP/1.1\r\nhost: hello.localhost\r\n\r\n";
@@ -318,7 +318,7 @@ async fn heads_in_pieces_of_any_size_are_read_the_same() {
 }
 
 #[tokio::test]
-async fn what_is_within_the_limits_passes() {
+async fn requests_within_the_limits_are_answered() {
     let world = World::new(1, |_, reply, _| async { say(reply, 200, "reached") });
     let server = world.listen().await;
     let mut raw = Raw::new(connect(&server).await);
@@ -352,7 +352,7 @@ async fn what_is_within_the_limits_passes() {
 }
 
 #[tokio::test]
-async fn heads_in_single_bytes_are_read_the_same() {
+async fn heads_sent_byte_by_byte_get_the_same_answers() {
     let world = World::new(1, |_, reply, _| async { say(reply, 200, "reached") });
     for (request, status) in [
         (with("content-length: 1\r\n") + "x", 200),
@@ -376,7 +376,7 @@ async fn heads_in_single_bytes_are_read_the_same() {
 }
 
 #[tokio::test]
-async fn a_broken_body_is_refused_and_the_rest_is_no_request() {
+async fn a_malformed_body_is_refused_and_bytes_after_it_are_not_a_request() {
     for body in [
         "5\r\nhelloX\r\n0\r\n\r\n",
         "5\nhello\r\n0\r\n\r\n",
@@ -411,7 +411,7 @@ async fn a_broken_body_is_refused_and_the_rest_is_no_request() {
 }
 
 #[tokio::test]
-async fn a_good_request_before_a_bad_one_is_answered() {
+async fn valid_requests_before_a_malformed_request_are_answered() {
     let world = World::new(1, |_, reply, _| async {
         tokio::task::yield_now().await;
         say(reply, 200, "reached")

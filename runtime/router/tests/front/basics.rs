@@ -1,4 +1,4 @@
-//! The usual way of a request.
+//! Ordinary requests: routing, bodies, keep-alive and pipelining.
 
 use std::sync::Arc;
 
@@ -93,7 +93,7 @@ async fn responses_without_a_body_have_none() {
 }
 
 #[tokio::test]
-async fn bodies_pass_both_ways_whatever_their_framing() {
+async fn bodies_pass_both_ways_with_every_framing() {
     let world = World::new(1, |request, reply, _| echo(request, reply));
     let server = world.listen().await;
     let mut raw = Raw::new(connect(&server).await);
@@ -129,7 +129,7 @@ async fn bodies_pass_both_ways_whatever_their_framing() {
 }
 
 #[tokio::test]
-async fn http_1_0_is_spoken() {
+async fn requests_of_http_1_0_are_answered() {
     let world = World::new(1, |_, mut reply: exchange::Reply, _| async move {
         reply.send_head(head(200)).unwrap();
         tokio::task::yield_now().await;
@@ -149,7 +149,7 @@ async fn http_1_0_is_spoken() {
 }
 
 #[tokio::test]
-async fn an_unknown_host_gets_a_page() {
+async fn an_unknown_host_gets_an_error_page() {
     let world = World::new(1, |_, reply, _| async { say(reply, 200, "hello") });
     let server = world.listen().await;
     let mut raw = Raw::new(connect(&server).await);

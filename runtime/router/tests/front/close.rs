@@ -59,7 +59,7 @@ async fn requests_under_way_are_finished_and_idle_connections_closed() {
 }
 
 #[tokio::test]
-async fn who_connected_before_the_end_is_still_answered() {
+async fn a_client_that_connected_before_the_close_is_still_answered() {
     let gate = Arc::new(Semaphore::new(100));
     let world = gated(&gate);
     let server = world.listen().await;
@@ -86,7 +86,7 @@ async fn who_connected_before_the_end_is_still_answered() {
 
 /// The head that was arriving is answered, and no later one.
 #[tokio::test]
-async fn a_client_that_always_begins_one_more_request_does_not_keep_its_connection() {
+async fn a_client_that_keeps_sending_requests_does_not_keep_its_connection() {
     let gate = Arc::new(Semaphore::new(0));
     let world = gated(&gate);
     let server = world.listen().await;
@@ -114,7 +114,7 @@ async fn a_client_that_always_begins_one_more_request_does_not_keep_its_connecti
 }
 
 #[tokio::test]
-async fn what_outlasts_the_grace_is_forced() {
+async fn requests_that_outlast_the_grace_time_get_h24() {
     let gate = Arc::new(Semaphore::new(0));
     let world = gated(&gate);
     let server = world.listen().await;
@@ -141,7 +141,7 @@ async fn what_outlasts_the_grace_is_forced() {
 }
 
 #[tokio::test]
-async fn a_body_that_outlasts_the_grace_is_broken_off() {
+async fn a_response_body_that_outlasts_the_grace_time_is_aborted() {
     let gate = Arc::new(Semaphore::new(0));
     let world = gated(&gate);
     let server = world.listen().await;
@@ -157,7 +157,7 @@ async fn a_body_that_outlasts_the_grace_is_broken_off() {
 }
 
 #[tokio::test]
-async fn a_second_order_ends_the_grace_time() {
+async fn a_second_close_ends_the_grace_time() {
     let gate = Arc::new(Semaphore::new(0));
     let world = gated(&gate);
     let server = world.listen().await;

@@ -39,7 +39,7 @@ fn check(answer: &Answer, line: &str, code: Refusal) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_route_refuses_is_refused_at_once() {
+async fn a_refusing_route_answers_at_once() {
     for code in [
         Refusal::AppCrashed,
         Refusal::NoWebDynos,
@@ -55,7 +55,7 @@ async fn what_a_route_refuses_is_refused_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn h12_while_it_is_served() {
+async fn h12_when_serving_takes_too_long() {
     let world = World::new(1, |_, _reply: Reply, _| async move {
         let _held = _reply;
         pending::<End>().await
@@ -71,7 +71,7 @@ async fn h12_while_it_is_served() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn h12_counts_the_wait_and_names_it() {
+async fn h12_includes_the_waiting_time_and_logs_it() {
     let world = World::new(1, |_, _reply: Reply, _| async move {
         let _held = _reply;
         pending::<End>().await
@@ -104,7 +104,7 @@ async fn h12_counts_the_wait_and_names_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn h12_while_it_waits() {
+async fn h12_when_waiting_takes_too_long() {
     let world = World::new(0, |_, reply, _| async { say(reply, 200, "reached") });
     world.publish(RouteTarget::Dynos(vec![key(1, 1)]), Vec::new(), 100);
     let (answer, line) = get(&world).await;
@@ -140,7 +140,7 @@ async fn h13_when_the_guest_ends_without_a_response() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn h15_when_the_guest_falls_silent() {
+async fn h15_when_the_guest_stops_sending() {
     let world = World::new(1, |_, mut reply: Reply, _| async move {
         reply.send_head(head(200)).unwrap();
         for _ in 0..3 {
@@ -216,7 +216,7 @@ async fn h17_when_the_response_is_not_http() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn h18_when_the_guest_breaks_off() {
+async fn h18_when_the_guest_aborts_its_response() {
     for (path, late) in [
         ("/trap", false),
         ("/trap", true),
@@ -275,7 +275,7 @@ async fn h20_when_the_boot_takes_too_long() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn waiting_for_a_boot_is_not_held_against_the_app() {
+async fn boot_time_does_not_count_towards_the_request_timeout() {
     let world = World::new(0, |_, reply, _| async {
         tokio::time::sleep(Duration::from_secs(29)).await;
         say(reply, 200, "reached")
@@ -292,7 +292,7 @@ async fn waiting_for_a_boot_is_not_held_against_the_app() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_boot_a_request_still_waits_no_longer_than_it_may() {
+async fn after_a_boot_the_waiting_time_is_still_limited() {
     let world = World::new(0, |_, reply, _| async { say(reply, 200, "reached") });
     world.publish(RouteTarget::Booting, Vec::new(), 100);
     let mut raw = Raw::new(world.pipe());
@@ -306,7 +306,7 @@ async fn after_a_boot_a_request_still_waits_no_longer_than_it_may() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reply_can_fail_with_any_code() {
+async fn a_dyno_can_refuse_with_any_code() {
     let world = World::new(1, |_, mut reply: Reply, _| async move {
         reply.fail(Refusal::Platform);
         End::Free
@@ -316,7 +316,7 @@ async fn a_reply_can_fail_with_any_code() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_guest_that_does_not_end_after_its_response_is_ended() {
+async fn a_guest_that_keeps_running_after_its_response_is_killed() {
     let world = World::new(1, |_, reply, _| async {
         say(reply, 200, "done");
         tokio::time::sleep(Duration::from_secs(29)).await;

@@ -6,7 +6,7 @@ use crate::raw::Raw;
 use crate::world::{World, connect, eventually, say};
 
 #[tokio::test]
-async fn a_client_has_so_many_connections_and_no_more() {
+async fn connections_of_one_client_are_limited() {
     let limits = RouterLimits {
         connections_per_client_max: 3,
         ..RouterLimits::default()
@@ -37,7 +37,7 @@ async fn a_client_has_so_many_connections_and_no_more() {
 }
 
 #[tokio::test]
-async fn all_clients_together_have_so_many_and_no_more() {
+async fn connections_of_all_clients_together_are_limited() {
     let limits = RouterLimits {
         connections_max: 2,
         ..RouterLimits::default()
@@ -57,7 +57,7 @@ async fn all_clients_together_have_so_many_and_no_more() {
 }
 
 #[tokio::test]
-async fn the_number_of_headers_is_the_operators() {
+async fn the_limit_for_headers_is_a_setting() {
     let limits = RouterLimits {
         headers_max: 300,
         ..RouterLimits::default()
@@ -75,7 +75,7 @@ async fn the_number_of_headers_is_the_operators() {
 }
 
 #[tokio::test]
-async fn a_connection_goes_on_after_an_apps_error() {
+async fn a_connection_stays_open_after_an_error_of_the_app() {
     let world = World::new(1, |request: http::Request<_>, reply, _| async move {
         match request.uri().path() {
             "/none" => crate::world::End::Free,

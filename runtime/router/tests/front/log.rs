@@ -108,7 +108,7 @@ fn record(
 
 proptest! {
     #[test]
-    fn whatever_a_client_says_a_line_has_its_fields(
+    fn a_log_line_has_all_fields_for_any_input(
         path in path(), host in value(), id in value(), fwd in value(), method in "[!#$%&'*+.^_`|~0-9A-Za-z-]{1,12}",
     ) {
         let mut record = record(path, host, id, fwd);
@@ -123,7 +123,7 @@ proptest! {
 }
 
 #[test]
-fn a_line_with_a_code() {
+fn an_error_line_has_the_documented_form() {
     let plain = HeaderValue::from_static("x");
     let mut record = record(
         PathAndQuery::from_static("/slow"),
@@ -142,7 +142,7 @@ fn a_line_with_a_code() {
 }
 
 #[test]
-fn a_line_has_a_bound() {
+fn the_length_of_a_log_line_is_bounded() {
     let long = HeaderValue::from_bytes(&[0xff; 8000]).unwrap();
     let path = PathAndQuery::try_from(format!("/{}", "\u{e9}".repeat(4000))).unwrap();
     let line = record(path, long.clone(), long.clone(), long).to_string();
@@ -151,7 +151,7 @@ fn a_line_has_a_bound() {
 }
 
 #[tokio::test]
-async fn over_the_wire_too() {
+async fn a_request_cannot_forge_log_fields() {
     let world = World::new(1, |_, reply, _| async { say(reply, 200, "reached") });
     let mut raw = Raw::new(world.pipe());
     let request = "GET /\"%0astatus=1\\\"dyno=web.9 HTTP/1.1\r\nhost: hello.localhost\r\n\

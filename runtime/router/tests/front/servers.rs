@@ -1,4 +1,4 @@
-//! Server dynos: those that cannot be reached, and connections that switch protocols.
+//! Server dynos: unreachable servers, and connections that switch protocols.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -38,7 +38,7 @@ fn unreachable(dynos: u32, first: usize, code: Refusal) -> (World, Arc<AtomicUsi
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_dyno_has_a_request_that_could_not_be_sent() {
+async fn an_unsent_request_goes_to_another_dyno() {
     for code in [Refusal::BackendRefused, Refusal::BackendTimeout] {
         let (world, tried) = unreachable(3, 2, code);
         let mut raw = Raw::new(world.pipe());
@@ -54,7 +54,7 @@ async fn another_dyno_has_a_request_that_could_not_be_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_some_dynos_the_code_is_the_answer() {
+async fn a_request_fails_with_the_code_after_the_last_retry() {
     for (code, name) in [
         (Refusal::BackendRefused, "H21"),
         (Refusal::BackendTimeout, "H19"),
@@ -74,7 +74,7 @@ async fn after_some_dynos_the_code_is_the_answer() {
 
 /// Without another dyno, the request waits for the replacement in the queue.
 #[tokio::test(start_paused = true)]
-async fn a_request_waits_for_the_dyno_that_replaces_one() {
+async fn an_unsent_request_waits_for_the_replacement_of_its_dyno() {
     let (world, tried) = unreachable(1, 1, Refusal::BackendRefused);
     let mut raw = Raw::new(world.pipe());
     raw.send("GET / HTTP/1.1\r\nhost: hello.localhost\r\n\r\n")
@@ -210,7 +210,7 @@ async fn a_client_that_leaves_a_tunnel_frees_the_dyno() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_tunnel_ends() {
+async fn a_silent_tunnel_is_closed() {
     let world = chat();
     let mut raw = switched(&world).await;
     let began = tokio::time::Instant::now();
@@ -222,7 +222,7 @@ async fn a_silent_tunnel_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_router_that_must_stop_ends_tunnels() {
+async fn a_forced_close_ends_tunnels() {
     let world = chat();
     let mut raw = switched(&world).await;
     world.router.force();
@@ -234,7 +234,7 @@ async fn a_router_that_must_stop_ends_tunnels() {
 
 /// Bytes that a client sends before it has the response belong to the tunnel, whether they could be a request or not.
 #[tokio::test(start_paused = true)]
-async fn what_comes_before_the_switch_is_not_lost() {
+async fn bytes_sent_before_the_switch_belong_to_the_tunnel() {
     let long = "\0".repeat(100);
     for early in [
         &["hel"][..],
@@ -260,7 +260,7 @@ async fn what_comes_before_the_switch_is_not_lost() {
 
 /// Without a switch, these bytes are checked as any request is.
 #[tokio::test(start_paused = true)]
-async fn what_comes_before_a_switch_that_is_not_granted_is_a_request() {
+async fn bytes_sent_before_a_refused_switch_are_parsed_as_a_request() {
     for (path, slow) in [("/plain", 50), ("/plain", 0)] {
         let world = chat_after(Duration::from_millis(slow));
         let ignored = SWITCH.replace("/chat", path);
@@ -292,7 +292,7 @@ async fn what_comes_before_a_switch_that_is_not_granted_is_a_request() {
 
 /// Only server dynos see a request to switch protocols, and they may ignore it.
 #[tokio::test(start_paused = true)]
-async fn a_wish_to_switch_that_nobody_grants_is_a_request() {
+async fn a_refused_upgrade_is_an_ordinary_request() {
     let world = World::new(
         1,
         |request: Request<RequestBody>, reply: Reply, _| async move {
@@ -315,7 +315,7 @@ async fn a_wish_to_switch_that_nobody_grants_is_a_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_switch_without_a_protocol_is_no_answer() {
+async fn a_switch_without_an_upgrade_header_is_h17() {
     let world = World::servers(1, |_, mut reply: Reply, _| async move {
         let (near, _far) = tokio::io::duplex(64);
         assert!(reply.switch_protocols(head(101), Box::new(near)).is_err());

@@ -46,7 +46,7 @@ async fn a_dyno_without_requests_sleeps_once_and_never_too_early() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_wakes_a_dyno_which_rests_again_from_then_on() {
+async fn a_request_wakes_a_dyno_and_its_idle_time_starts_again() {
     let world = world(1);
     sleep(IDLE_AFTER + LATE).await;
     eventually(|| slept(&world) == 1).await;
@@ -61,7 +61,7 @@ async fn a_request_wakes_a_dyno_which_rests_again_from_then_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_dyno_that_is_used_stays_awake_and_the_others_sleep() {
+async fn used_dynos_stay_awake_while_unused_dynos_sleep() {
     let world = world(3);
     let mut raw = Raw::new(world.pipe());
     let first = raw.get("/").await.body;
@@ -101,7 +101,7 @@ async fn a_busy_dyno_does_not_sleep() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn routes_change_when_dynos_sleep_and_sleepers_stay_asleep() {
+async fn a_new_route_leaves_sleeping_dynos_asleep() {
     let world = world(2);
     sleep(IDLE_AFTER + LATE).await;
     eventually(|| load(&world).asleep == 2).await;
@@ -124,7 +124,7 @@ async fn routes_change_when_dynos_sleep_and_sleepers_stay_asleep() {
 /// A dyno that is being put to sleep is not in the free list for that moment: requests, swaps and withdrawals
 /// in that moment must lose nothing.
 #[tokio::test(start_paused = true)]
-async fn what_comes_while_a_dyno_falls_asleep_is_served() {
+async fn requests_that_arrive_while_a_dyno_falls_asleep_are_served() {
     let world = Arc::new(world(1));
     let answered = Arc::new(Mutex::new(0));
     for round in 0..200_u64 {
@@ -145,7 +145,7 @@ async fn what_comes_while_a_dyno_falls_asleep_is_served() {
 }
 
 #[tokio::test]
-async fn a_withdrawn_app_finishes_what_it_has_begun() {
+async fn running_requests_of_a_withdrawn_app_are_finished() {
     let gate = Arc::new(Semaphore::new(0));
     let inner = gate.clone();
     let world = World::new(1, move |_, reply, _| {
@@ -172,7 +172,7 @@ async fn a_withdrawn_app_finishes_what_it_has_begun() {
 }
 
 #[tokio::test]
-async fn requests_are_counted_for_each_app_by_status() {
+async fn requests_are_counted_by_app_and_status() {
     let world = World::new(1, |request: http::Request<_>, reply, _| async move {
         match request.uri().path() {
             "/trap" => End::Trap,

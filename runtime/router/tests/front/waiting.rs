@@ -110,7 +110,7 @@ async fn requests_are_served_one_at_a_time_in_order_of_arrival() {
 }
 
 #[tokio::test]
-async fn a_request_goes_to_any_free_dyno_past_a_busy_one() {
+async fn a_request_goes_to_a_free_dyno_while_another_is_busy() {
     let gate = Gate::new();
     let inner = gate.clone();
     let world = World::new(2, move |request: Request<RequestBody>, reply, _| {
@@ -141,7 +141,7 @@ async fn a_request_goes_to_any_free_dyno_past_a_busy_one() {
 }
 
 #[tokio::test]
-async fn who_leaves_the_queue_takes_no_dyno_along() {
+async fn a_client_that_leaves_the_queue_takes_no_dyno() {
     let gate = Gate::new();
     let world = gate.world(1);
     let mut first = Raw::new(world.pipe());
@@ -181,7 +181,7 @@ async fn who_leaves_the_queue_takes_no_dyno_along() {
 }
 
 #[tokio::test]
-async fn leaving_in_the_moment_of_the_turn_loses_nothing() {
+async fn no_dyno_is_lost_when_a_client_leaves_as_its_turn_comes() {
     for round in 0..200_u32 {
         let gate = Gate::new();
         let world = gate.world(1);
@@ -201,7 +201,7 @@ async fn leaving_in_the_moment_of_the_turn_loses_nothing() {
 }
 
 #[tokio::test]
-async fn the_backlog_is_bounded() {
+async fn the_queue_of_an_app_is_bounded() {
     let gate = Gate::new();
     let world = gate.world(1);
     world.publish(RouteTarget::Dynos(vec![key(1, 1)]), Vec::new(), 2);
@@ -224,7 +224,7 @@ async fn the_backlog_is_bounded() {
 }
 
 #[tokio::test]
-async fn a_thousand_wait_and_all_are_served() {
+async fn a_thousand_waiting_requests_are_all_served() {
     let gate = Gate::new();
     let world = gate.world(1);
     world.publish(RouteTarget::Dynos(vec![key(1, 1)]), Vec::new(), 1000);
@@ -252,7 +252,7 @@ async fn a_thousand_wait_and_all_are_served() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn swaps_under_load_drop_nothing() {
+async fn swaps_under_load_drop_no_request() {
     let inside = Arc::new(Mutex::new(std::collections::HashSet::new()));
     let world = Arc::new(World::new(3, move |_, reply, key| {
         let inside = inside.clone();
@@ -301,7 +301,7 @@ async fn swaps_under_load_drop_nothing() {
 }
 
 #[tokio::test]
-async fn those_who_wait_survive_a_swap_and_a_boot() {
+async fn waiting_requests_survive_a_swap_and_a_boot() {
     let gate = Gate::new();
     let world = gate.world(1);
     let mut first = Raw::new(world.pipe());

@@ -1,4 +1,4 @@
-//! Answers that users of a static host expect.
+//! Answers of the static server, as users of a static host expect them.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -65,7 +65,7 @@ fn a_file_has_its_type_length_and_version() {
 }
 
 #[test]
-fn head_has_the_same_head_and_no_content() {
+fn a_head_request_gets_the_same_headers_and_no_content() {
     for path in ["/", "/docs", "/gone", "/app.css"] {
         let (get, head) = (
             ask(&site(""), "GET", path, &[]),
@@ -87,7 +87,7 @@ fn head_has_the_same_head_and_no_content() {
 }
 
 #[test]
-fn other_methods_are_told_what_works() {
+fn other_methods_get_405_with_the_allowed_methods() {
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"] {
         let reply = ask(&site(""), method, "/", &[]);
         assert_eq!(
@@ -99,7 +99,7 @@ fn other_methods_are_told_what_works() {
 }
 
 #[test]
-fn a_folder_leads_to_its_page_with_the_query() {
+fn a_folder_redirects_to_its_page_and_keeps_the_query() {
     let reply = ask(&site(""), "GET", "/docs?a=b", &[]);
     assert_eq!(
         (reply.status, reply.header("location")),
@@ -108,7 +108,7 @@ fn a_folder_leads_to_its_page_with_the_query() {
 }
 
 #[test]
-fn what_is_known_is_not_sent_again() {
+fn a_file_that_the_client_has_is_not_sent_again() {
     for condition in [("if-none-match", "\"aa\""), ("if-modified-since", DATE)] {
         let reply = ask(&site(""), "GET", "/", &[condition]);
         assert_eq!(
@@ -125,7 +125,7 @@ fn what_is_known_is_not_sent_again() {
 }
 
 #[test]
-fn parts_of_a_file() {
+fn range_requests_get_parts_of_a_file() {
     let reply = ask(&site(""), "GET", "/", &[("range", "bytes=1-2")]);
     assert_eq!(
         (reply.status, &reply.content),
@@ -155,7 +155,7 @@ fn parts_of_a_file() {
 }
 
 #[test]
-fn files_that_are_compressed_already_are_taken_where_they_may_be() {
+fn precompressed_files_are_sent_to_clients_that_accept_them() {
     for (accepted, encoding, length) in [
         ("gzip, br", Some("br"), "4"),
         ("gzip", Some("gzip"), "6"),
@@ -189,7 +189,7 @@ fn files_that_are_compressed_already_are_taken_where_they_may_be() {
 }
 
 #[test]
-fn what_is_not_there_has_the_sites_own_page() {
+fn a_missing_file_gets_the_404_page_of_the_site() {
     let reply = ask(&site(""), "GET", "/gone", &[]);
     assert_eq!(
         (reply.status, reply.header("content-type")),
@@ -209,7 +209,7 @@ fn what_is_not_there_has_the_sites_own_page() {
 }
 
 #[test]
-fn types_of_the_files_of_the_web() {
+fn web_files_have_their_content_types() {
     for (name, expected) in [
         ("a.html", "text/html; charset=utf-8"),
         ("a.js", "text/javascript; charset=utf-8"),

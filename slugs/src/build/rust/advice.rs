@@ -146,7 +146,7 @@ mod tests {
     const FAILED: &str = "error: could not compile `tokio` (lib) due to 1 previous error";
 
     #[test]
-    fn frameworks_are_named_with_what_works() {
+    fn unsupported_frameworks_are_named_with_an_alternative() {
         for (packages, says) in [
             (
                 &["hyper", "tokio", "axum"][..],
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_apps_own_mistakes_are_left_to_the_compiler() {
+    fn compile_errors_of_the_app_get_no_advice() {
         let line = "error: could not compile `shop` (bin \"shop\") due to 1 previous error";
         assert_eq!(advice(&["axum", "tokio"], &[line]), None);
     }

@@ -1,4 +1,4 @@
-//! Archives written block by block, so that they can hold what no archiver would write.
+//! Archives written block by block, which can contain entries that no archiver writes.
 
 use std::io::Write;
 
@@ -11,14 +11,14 @@ use super::wasm;
 
 const BLOCK: usize = 512;
 
-/// A tar stream in the making.
+/// A tar stream under construction.
 #[derive(Clone, Default)]
 pub(crate) struct Tar {
     bytes: Vec<u8>,
 }
 
 impl Tar {
-    /// An entry as packing would write it, after `change` had its way with the header.
+    /// Adds an entry as packing writes it, after `change` has modified the header.
     pub(crate) fn entry(
         mut self,
         name: &str,
@@ -36,7 +36,7 @@ impl Tar {
         self.entry(name, contents, |_| {})
     }
 
-    /// A symbolic link as packing would write it.
+    /// Adds a symbolic link as packing writes it.
     pub(crate) fn link(self, name: &str, target: &str) -> Self {
         self.entry(name, b"", |header| {
             header.set_entry_type(EntryType::Symlink);
@@ -46,7 +46,7 @@ impl Tar {
         })
     }
 
-    /// A PAX record as packing would write it, if its text is; a file or a link of that name has to follow.
+    /// Adds a PAX record as packing writes it, with any text. A file or link of that name has to follow.
     pub(crate) fn pax(self, records: &str) -> Self {
         self.entry("long-names", records.as_bytes(), |header| {
             header.set_entry_type(EntryType::XHeader)
@@ -57,7 +57,7 @@ impl Tar {
         self.entry(name, b"", |header| header.set_entry_type(kind))
     }
 
-    /// Bytes and the fill after them.
+    /// Adds bytes, padded to a whole block.
     pub(crate) fn data(mut self, contents: &[u8]) -> Self {
         self.bytes.extend(contents);
         self.bytes
@@ -70,7 +70,7 @@ impl Tar {
         self
     }
 
-    /// Changes a byte, counted from the end.
+    /// Changes one byte, counted from the end.
     pub(crate) fn poke(mut self, from_end: usize, byte: u8) -> Self {
         let at = self.bytes.len() - from_end;
         self.bytes[at] = byte;
@@ -85,7 +85,7 @@ impl Tar {
         compressed(&self.bytes)
     }
 
-    /// With the end, packed.
+    /// Ends the archive and compresses it.
     pub(crate) fn slug(self) -> Vec<u8> {
         self.end().packed()
     }
@@ -97,7 +97,7 @@ pub(crate) fn compressed(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().expect("memory")
 }
 
-/// A header as packing writes it, but with any name that fits its field.
+/// A header as packing writes it, with any name that fits the field.
 fn plain(name: &str, size: u64) -> Header {
     let mut header = Header::new_ustar();
     if header.set_path(name).is_err() || *header.path_bytes() != *name.as_bytes() {
@@ -126,7 +126,7 @@ pub(crate) fn record(bytes: &[u8]) -> Value {
     json!({"bytes": bytes.len(), "sha256": digest(bytes)})
 }
 
-/// The manifest of these files with `web.wasm` as a handler.
+/// A manifest of `files`, with `web.wasm` as a handler.
 pub(crate) fn manifest(files: &[(&str, &[u8])]) -> Value {
     let records: serde_json::Map<String, Value> = files
         .iter()
@@ -145,9 +145,9 @@ pub(crate) fn manifest(files: &[(&str, &[u8])]) -> Value {
     })
 }
 
-/// The text of a manifest in the order of its fields, as `slug.json` has it.
+/// The text of a manifest, with its fields in the canonical order of `slug.json`.
 pub(crate) fn text(manifest: &Value) -> Vec<u8> {
-    // serde_json sorts an object's keys; the form wants the order of the fields.
+    // serde_json sorts keys by name; the canonical form has the order of the struct's fields.
     let fields = |value: &Value, names: &[&str]| {
         let parts: Vec<String> = names
             .iter()
@@ -187,7 +187,7 @@ pub(crate) fn text(manifest: &Value) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// The files of the app that hostile archives start from, in order.
+/// The files of the app on which hostile archives are based, in order.
 pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("notes.txt", b"some notes\n".to_vec()),
@@ -195,7 +195,7 @@ pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// The start of a good archive of [`files`]: its manifest.
+/// A valid archive of [`files`] up to the manifest.
 pub(crate) fn begun() -> Tar {
     let files = files();
     let files: Vec<(&str, &[u8])> = files
@@ -205,14 +205,14 @@ pub(crate) fn begun() -> Tar {
     Tar::default().file("slug.json", &text(&manifest(&files)))
 }
 
-/// A good archive of [`files`], without its end.
+/// A valid archive of [`files`], without its end.
 pub(crate) fn good() -> Tar {
     files().iter().fold(begun(), |tar, (name, contents)| {
         tar.file(&format!("app/{name}"), contents)
     })
 }
 
-/// A good archive but for what `change` does to its manifest.
+/// A valid archive, except for the change that `change` makes in the manifest.
 pub(crate) fn with_manifest(change: impl FnOnce(&mut Value)) -> Vec<u8> {
     let files = files();
     let named: Vec<(&str, &[u8])> = files

@@ -1,4 +1,4 @@
-//! Small components with the imports and exports that a test wants.
+//! Small components with given imports and exports.
 
 use wasm_encoder::{
     Component, ComponentExportKind, ComponentExportSection, ComponentImportSection,
@@ -6,7 +6,7 @@ use wasm_encoder::{
     ExportSection, FunctionSection, ImportSection, InstanceType, Module, TypeSection,
 };
 
-/// A component that imports and exports empty interfaces of these names.
+/// A component that imports and exports empty interfaces with the given names.
 pub(crate) fn component(imports: &[&str], exports: &[&str]) -> Vec<u8> {
     let mut component = Component::new();
     let mut types = ComponentTypeSection::new();
@@ -49,7 +49,7 @@ pub(crate) fn command_02() -> Vec<u8> {
     component(&["wasi:cli/stdout@0.2.3"], &["wasi:cli/run@0.2.3"])
 }
 
-/// A core module that imports these functions and exports these.
+/// A core module with the given imported and exported functions.
 pub(crate) fn module(imports: &[(&str, &str)], exports: &[&str]) -> Vec<u8> {
     let mut module = Module::new();
     let mut types = TypeSection::new();

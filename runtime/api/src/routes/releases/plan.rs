@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn changes_are_named_and_lists_are_bounded() {
+    fn plan_names_changes_and_its_lists_are_bounded() {
         let map = |pairs: &[(&str, u8)]| -> BTreeMap<String, u8> {
             pairs
                 .iter()

@@ -1,4 +1,4 @@
-//! Tests of the metrics as Prometheus reads them.
+//! Tests of the metrics in Prometheus' text format.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! A client of the API over a real socket, which holds every answer to the document.
+//! A client of the API over a real socket. Checks every answer against the document.
 
 use super::Server;
 use http_body_util::{BodyExt, Full};
@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::sync::LazyLock;
 use tokio::net::TcpStream;
 
-/// The response to a request.
+/// A complete response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -41,7 +41,7 @@ impl Answer {
     }
 }
 
-/// One request, with any header.
+/// Sends a request with any headers.
 pub(crate) async fn send(
     server: &Server,
     method: &str,
@@ -65,7 +65,7 @@ pub(crate) async fn send(
     sender.send_request(request).await.expect("an answer")
 }
 
-/// One request and its whole answer, which must be as documented.
+/// Sends a request, reads the whole answer, and checks the answer against the document.
 pub(crate) async fn call(
     server: &Server,
     method: &str,
@@ -86,7 +86,7 @@ pub(crate) async fn call(
     answer
 }
 
-/// A request for what is at a path, with this host.
+/// Sends a GET with this `Host`.
 pub(crate) async fn call_at(
     server: &Server,
     host: &str,
@@ -97,7 +97,7 @@ pub(crate) async fn call_at(
     call(server, "GET", path, &headers, "").await
 }
 
-/// The status that this host gets at a path, over a version of HTTP.
+/// The status of a GET with this `Host`, over the given version of HTTP.
 pub(crate) async fn call_at_in(server: &Server, version: Version, host: &str, path: &str) -> u16 {
     if version < Version::HTTP_2 {
         return call_at(server, host, path, &[]).await.status;
@@ -154,7 +154,7 @@ impl Server {
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(api::document);
 
-/// The path of the document that a request's path is an instance of.
+/// The path template of the document that matches `path`.
 pub(crate) fn template(path: &str) -> Option<&'static str> {
     let path = path.split('?').next().unwrap_or(path);
     let parts: Vec<&str> = path.split('/').collect();

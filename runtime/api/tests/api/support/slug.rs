@@ -10,7 +10,7 @@ fn component(export: &str) -> Vec<u8> {
         bytes.push(u8::try_from(contents.len()).expect("short"));
         bytes.extend_from_slice(contents);
     };
-    // An instance of nothing, and its export.
+    // An empty instance, and its export.
     section(5, &[1, 1, 0]);
     let mut contents = vec![1, 0, u8::try_from(export.len()).expect("short")];
     contents.extend_from_slice(export.as_bytes());
@@ -19,7 +19,7 @@ fn component(export: &str) -> Vec<u8> {
     bytes
 }
 
-/// A slug of these files.
+/// Packs `files` into a slug. Returns the id and the bytes.
 pub(crate) fn of(files: &[(&str, &[u8])]) -> (String, Vec<u8>) {
     let source = tempfile::tempdir().expect("a folder");
     for (name, contents) in files {
@@ -34,13 +34,13 @@ pub(crate) fn of(files: &[(&str, &[u8])]) -> (String, Vec<u8>) {
     (packed.slug.id().to_string(), bytes)
 }
 
-/// An app of one handler; another text makes another slug.
+/// An app with one handler. A different text makes a different slug.
 pub(crate) fn handler(text: &str) -> (String, Vec<u8>) {
     let web = component("wasi:http/incoming-handler@0.2.6");
     of(&[("web.wasm", &web), ("notes.txt", text.as_bytes())])
 }
 
-/// A handler, and a task that may be run once.
+/// An app with a handler and a one-off task.
 pub(crate) fn with_task(text: &str) -> (String, Vec<u8>) {
     let web = component("wasi:http/incoming-handler@0.2.6");
     let task = component("wasi:cli/run@0.2.6");
@@ -52,7 +52,7 @@ pub(crate) fn with_task(text: &str) -> (String, Vec<u8>) {
     ])
 }
 
-/// A handler, and a worker; config vars with a default and a need.
+/// An app with a handler and a worker, and with a default and a required config var.
 pub(crate) fn with_worker() -> (String, Vec<u8>) {
     let web = component("wasi:http/incoming-handler@0.2.6");
     let worker = component("wasi:cli/run@0.2.6");
@@ -65,7 +65,7 @@ pub(crate) fn with_worker() -> (String, Vec<u8>) {
     ])
 }
 
-/// A component that listens by itself, as `web`.
+/// An app whose `web` is a server component.
 pub(crate) fn listener() -> (String, Vec<u8>) {
     of(&[("web.wasm", &component("wasi:cli/run@0.2.6"))])
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_server_has_one_name() {
+fn all_notations_of_a_server_give_one_url() {
     for (text, expected) in [
         ("http://127.0.0.1:8081", "http://127.0.0.1:8081"),
         ("http://127.0.0.1:8081/", "http://127.0.0.1:8081"),
@@ -22,7 +22,7 @@ fn a_server_has_one_name() {
 }
 
 #[test]
-fn what_is_no_server_is_refused_without_its_password() {
+fn invalid_server_urls_are_refused_without_printing_the_password() {
     for text in [
         "",
         "ftp://x",

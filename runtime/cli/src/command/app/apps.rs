@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn an_app_is_described_with_what_there_is() {
+    fn an_app_description_omits_missing_parts() {
         let text = describe_app(&app(json!({
             "hostnames": ["www.example.com"], "maintenance": true, "timeout_ms": 90_000, "idle_after": "off",
             "release": "v3", "newest": "v4", "formation": { "web": 2, "worker": 0 },
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_app_says_what_comes_next() {
+    fn the_output_for_a_new_app_names_the_next_command() {
         let text = describe_app(&app(json!({ "release": null, "timeout_ms": null })));
         assert!(text.contains("none yet: dyno deploy"), "{text}");
         assert!(
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_is_sent_as_null() {
+    fn a_setting_of_default_is_sent_as_null() {
         let settings = [
             AppSetting::Timeout(Some("30s".into())),
             AppSetting::IdleAfter(None),

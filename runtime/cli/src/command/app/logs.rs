@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn heads_have_colours_and_texts_have_none() {
+    fn log_line_heads_are_coloured_and_texts_are_not() {
         let line = "2026-11-22T00:00:00.000000+00:00 app[web.1]: a]: b";
         let shown = colour_line(line);
         assert_eq!(anstream::adapter::strip_str(&shown).to_string(), line);
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_of_the_app_are_shown_and_those_of_strangers_are_not() {
+    fn colours_of_the_app_are_shown_and_other_escapes_are_not() {
         let of = |source: &str| {
             colour_line(&format!(
                 "2026-11-22T00:00:00.000000+00:00 {source}: a \\u{{1b}}[32mb"
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_an_object() {
+    fn a_log_line_becomes_a_json_object() {
         let line = "2026-11-22T00:00:00.000000+00:00 app[web.1]: a]: \"b\"";
         let expected = json!({ "at": "2026-11-22T00:00:00.000000+00:00", "source": "app", "dyno": "web.1", "text": "a]: \"b\"" });
         assert_eq!(line_to_json(line), expected);

@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prices_stand_once_an_app_and_add_up() {
+    fn each_app_has_one_price_and_prices_add_up() {
         let all: Vec<UsageResource> = serde_json::from_value(json!([
             { "app": "shop", "since": "", "until": "", "billed_seconds": 10_800,
               "items": [

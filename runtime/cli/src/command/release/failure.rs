@@ -137,7 +137,7 @@ mod tests {
 ";
 
     #[test]
-    fn the_failed_dynos_own_words_are_shown() {
+    fn the_log_of_the_failed_dyno_is_shown() {
         let part = FailurePart::OfDyno("web.1".parse().expect("a dyno"));
         let (lines, complete) = part.select_lines(LOG, "2026-11-22T08:00:01.500Z");
         assert!(complete);
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_names_its_dyno() {
+    fn a_failure_reason_names_its_dyno() {
         let of = |reason| failed_dyno(reason).map(|dyno| dyno.to_string());
         assert_eq!(of("web.12 did not start: x").as_deref(), Some("web.12"));
         for reason in ["release command failed", "no such slug", "web.1"] {

@@ -95,7 +95,7 @@ mod tests {
     use std::cell::RefCell;
 
     #[test]
-    fn lines_of_this_release_are_told_until_it_has_ended() {
+    fn output_of_the_release_process_is_shown_until_its_end() {
         let log = "\
 2026-11-22T08:00:00.000100+00:00 app[release.1]: of another release
 2026-11-22T08:00:00.500000+00:00 dyno[release.1]: State changed from up to down

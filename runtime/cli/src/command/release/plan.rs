@@ -168,7 +168,7 @@ v4  Deploy
     }
 
     #[test]
-    fn a_first_release_and_a_repeated_slug_say_so() {
+    fn a_plan_mentions_a_first_release_and_a_repeated_slug() {
         let first = shown(plan(json!({ "version": "v1" })));
         assert!(
             first.contains("ab (the first)") && first.contains("steps      none"),

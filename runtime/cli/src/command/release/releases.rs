@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn releases_are_rows() {
+    fn releases_are_printed_as_table_rows() {
         let releases: Vec<ReleaseResource> = serde_json::from_value(json!([
             { "version": "v2", "status": "serving", "description": "Set A", "created_by": "ci", "slug": "sha256:ab",
               "created_at": "1970-01-01T00:00:40Z", "config_names": ["A"], "processes": {} },
@@ -108,7 +108,7 @@ v1       sleeping  Deploy       me  1m ago";
     }
 
     #[test]
-    fn a_release_tells_why_it_failed() {
+    fn a_failed_release_shows_its_reason() {
         let release: ReleaseResource = serde_json::from_value(json!({
             "version": "v4", "status": "failed", "reason": "web.1 crashed", "description": "Deploy",
             "slug": "sha256:ab", "created_at": "2026-11-22T00:53:12+00:00", "created_by": "me", "config_names": [],

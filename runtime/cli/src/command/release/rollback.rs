@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_release_before_is_one_that_served() {
+    fn a_rollback_goes_to_the_last_release_that_served() {
         let of = |statuses: &[&str]| {
             let count = statuses.len();
             let releases = statuses.iter().enumerate().map(|(index, status)| {

@@ -26,7 +26,7 @@ fn colours_are_shown_and_reset_at_the_end() {
 }
 
 #[test]
-fn all_else_stays_escaped() {
+fn other_escape_sequences_stay_escaped() {
     for text in [
         "\\u{1b}[2J\\u{1b}[1;1H",
         "\\u{1b}]0;title\\u{7}",

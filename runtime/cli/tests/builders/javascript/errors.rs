@@ -48,7 +48,7 @@ export default {
 const LIB: &str = "export function readProperty(value: any): Response {\n  return value.property;\n}\n\n\
                    export function throwRange(): never {\n  throw new RangeError('out of range');\n}\n";
 
-/// The lines of the app itself after a mark, without their time and source, and without the rest of an error before it.
+/// The app's log lines after a mark, without time and source, and without the rest of an earlier error.
 fn told(local: &DynoProcess, mark: usize) -> Vec<String> {
     let lines = local.lines();
     let own = lines[mark..].iter();
@@ -57,7 +57,7 @@ fn told(local: &DynoProcess, mark: usize) -> Vec<String> {
         .collect()
 }
 
-/// Asks for a path, waits for a line of the log, and gives all that the app logged by then.
+/// Requests a path, waits for a log line, and returns all lines that the app has logged by then.
 #[track_caller]
 fn told_by(local: &DynoProcess, path: &str, last: &str) -> Vec<String> {
     let mark = local.line_count();
@@ -68,7 +68,7 @@ fn told_by(local: &DynoProcess, path: &str, last: &str) -> Vec<String> {
     told(local, mark)
 }
 
-/// A response that has begun cannot become a 500: it is broken off (RFC 9112 8, RFC 9113 8.1), and the dyno goes on.
+/// A started response cannot become a 500: it is aborted (RFC 9112 8, RFC 9113 8.1), and the dyno keeps serving.
 #[track_caller]
 fn assert_failing_bodies_break_off(local: &DynoProcess) {
     for (path, last, head) in [
@@ -99,7 +99,7 @@ fn assert_failing_bodies_break_off(local: &DynoProcess) {
 }
 
 #[test]
-fn errors_are_told_once_with_places_in_the_sources_and_end_no_instance() {
+fn errors_are_logged_once_with_source_positions_and_end_no_instance() {
     let package = ("package.json", r#"{"name":"x","private":true}"#);
     let app = App::new(&[package, ("src/index.ts", INDEX), ("src/lib.ts", LIB)]);
     let local = app.run(&[]);
@@ -148,7 +148,7 @@ fn errors_are_told_once_with_places_in_the_sources_and_end_no_instance() {
 }
 
 #[test]
-fn the_console_writes_as_that_of_node() {
+fn console_output_equals_that_of_node() {
     let app = App::new(&[
         ("package.json", "{}"),
         ("src/index.ts", INDEX),
@@ -170,9 +170,9 @@ fn the_console_writes_as_that_of_node() {
     assert!(local.stop().success());
 }
 
-/// The release fails with the app's own reason, which `dyno local` shows, and nothing listens in its name.
+/// The release fails with the app's error. `dyno local` shows the error, and opens no port.
 #[test]
-fn an_app_that_cannot_be_loaded_fails_its_release_with_its_own_words() {
+fn an_app_that_cannot_be_loaded_fails_its_release_with_its_error() {
     let cases = [
         (
             "export default { fetch() {} };\nconst settings = undefined;\nconsole.log(settings.name);\n",

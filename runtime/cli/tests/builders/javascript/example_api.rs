@@ -22,7 +22,7 @@ fn send(local: &DynoProcess, method: &str, path: &str, body: &str) -> HttpReply 
 }
 
 #[test]
-fn tasks_are_made_read_changed_and_deleted() {
+fn tasks_are_created_read_changed_and_deleted() {
     let local = ExampleApp::copy_from_repository("api-ts").build_and_start();
     assert_eq!(json(&local.get("/"))["tasks"], "/tasks");
     assert_eq!(json(&local.get("/tasks")), json!({"tasks": []}));
@@ -55,7 +55,7 @@ fn tasks_are_made_read_changed_and_deleted() {
 }
 
 #[test]
-fn what_clients_send_is_checked() {
+fn invalid_requests_are_refused() {
     let local = ExampleApp::copy_from_repository("api-ts").build_and_start();
     let refused = [
         ("not json", 400, "must be JSON"),

@@ -13,7 +13,7 @@ const PACKAGE: (&str, &str) = (
     r#"{"name":"x","private":true,"main":"index.js"}"#,
 );
 
-/// Everything that a handler is promised.
+/// An app that checks everything that the documentation promises to handlers.
 const WHOLE: &str = r#"
 import text from './words.txt';
 import process, { env } from 'node:process';
@@ -47,16 +47,16 @@ export default {
 "#;
 
 #[test]
-fn nothing_is_kept_of_a_request() {
+fn requests_leave_no_handles_in_the_instance() {
     let app = App::new(&[PACKAGE, ("index.js", WHOLE), ("words.txt", "")]);
     let local = app.run(&[]);
     keeps_nothing(&local, "/echo", "/text");
     assert!(local.stop().success());
 }
 
-/// Answers that nobody reads stay open until the engine collects them, which may be never.
+/// Unread `fetch` responses stay open until garbage collection, which may never happen.
 #[test]
-fn answers_that_nobody_reads_end_no_request() {
+fn unread_fetch_responses_do_not_end_requests() {
     let asked = tiny_server();
     let text = format!(
         "export default {{ async fetch() {{\n  const {{ status }} = await fetch('http://{asked}/');\n  \
@@ -72,7 +72,7 @@ fn answers_that_nobody_reads_end_no_request() {
     assert!(local.stop().success());
 }
 
-/// Answers every request of every connection; it ends with the test.
+/// A server that answers every request on every connection, until the test ends.
 fn tiny_server() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -92,7 +92,7 @@ fn tiny_server() -> SocketAddr {
 }
 
 #[test]
-fn a_handler_has_what_it_is_promised() {
+fn a_handler_has_all_documented_interfaces() {
     let app = App::new(&[PACKAGE, ("index.js", WHOLE), ("words.txt", "grüße")]);
     app.write(".env", "GREETING=servus\n");
     let local = app.run(&[]);
@@ -134,7 +134,7 @@ fn a_handler_has_what_it_is_promised() {
 }
 
 #[test]
-fn other_forms_of_handlers_run_too() {
+fn other_forms_of_handlers_run() {
     let listener =
         "addEventListener('fetch', (event) => event.respondWith(new Response('by an event')));";
     let function =
@@ -163,7 +163,7 @@ fn other_forms_of_handlers_run_too() {
 }
 
 #[test]
-fn an_unchanged_app_is_built_at_once_and_a_changed_line_without_a_network() {
+fn an_unchanged_app_is_not_rebuilt_and_a_change_needs_no_network() {
     let app = App::example("api-ts");
     app.build();
     let (told, first) = app.build_offline();
@@ -205,7 +205,7 @@ fn an_unchanged_app_is_built_at_once_and_a_changed_line_without_a_network() {
 }
 
 #[test]
-fn what_cannot_run_is_named_with_its_place_and_a_way_out() {
+fn unsupported_code_is_reported_with_its_position_and_a_remedy() {
     let of = |text: &str| App::new(&[PACKAGE, ("index.js", text)]).refused();
     for (import, advice) in [
         ("fs", "import the file"),

@@ -10,7 +10,7 @@ use testkit::DynoProcess;
 
 use crate::app_folder::App;
 
-/// The files of an app with their contents.
+/// The files of an app: names and contents.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -32,7 +32,7 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
-/// Runs an app and asks for paths.
+/// Runs an app and checks the responses of paths.
 #[track_caller]
 fn serves(app: &[(&str, &str)], answers: &[(&str, &str)]) {
     let app = App::new(app);
@@ -47,7 +47,7 @@ fn serves(app: &[(&str, &str)], answers: &[(&str, &str)]) {
 }
 
 #[test]
-fn a_lone_file_is_an_app() {
+fn a_single_file_is_an_app() {
     let hello = "export default { fetch: () => new Response('hello') };";
     for name in ["worker.js", "index.js", "index.ts", "server.ts"] {
         serves(&[(name, hello)], &[("/", "hello")]);
@@ -57,7 +57,7 @@ fn a_lone_file_is_an_app() {
     serves(&[("server.ts", bun)], &[("/", "bun"), ("/r/7", "id 7")]);
 }
 
-/// What `npm create cloudflare` offers, written anew: hello world, routes without a store, static files beside a worker.
+/// Projects like those of `npm create cloudflare`: hello world, routes, static files beside a worker.
 #[test]
 fn workers_have_their_variables_and_static_files() {
     let toml = "name = \"w\"\nmain = \"src/worker.ts\"\ncompatibility_date = \"2025-01-01\"\n\n\
@@ -117,7 +117,7 @@ fn workers_have_their_variables_and_static_files() {
 }
 
 #[test]
-fn a_project_of_deno_has_its_imports() {
+fn a_deno_project_can_use_its_imports() {
     let json = "{\n  // packages\n  \"imports\": { \"itty\": \"npm:itty-router@^5.0.0\", \"~/\": \"./lib/\", },\n\
                 \"tasks\": { \"start\": \"deno run --allow-net main.ts\" },\n}\n";
     let main = "import { AutoRouter } from 'itty';\nimport { name } from '~/name.ts';\n\
@@ -130,7 +130,7 @@ fn a_project_of_deno_has_its_imports() {
             ("main.ts", main),
             ("lib/name.ts", "export const name: string = 'lib';"),
         ],
-        // The router of itty answers texts as JSON.
+        // The router of itty sends texts as JSON.
         &[("/", "\"deno lib\""), ("/env", "\"/\"")],
     );
 }
@@ -166,7 +166,7 @@ fn hono_serves_on_node_server_with_static_files_and_etags() {
 }
 
 #[test]
-fn what_main_names_is_built_first() {
+fn the_build_script_runs_when_main_is_missing() {
     let package = r#"{"name":"b","private":true,"type":"module","main":"dist/index.js","scripts":{"build":"node build.mjs"}}"#;
     let build = "import { mkdirSync, writeFileSync } from 'node:fs';\nmkdirSync('dist/client', { recursive: true });\n\
                  writeFileSync('dist/client/a.txt', 'made');\n\
@@ -185,7 +185,7 @@ fn what_main_names_is_built_first() {
 }
 
 #[test]
-fn what_a_compiler_left_once_is_not_taken_for_the_app() {
+fn outdated_compiler_output_is_not_used_as_the_app() {
     let package = r#"{"main":"dist/index.js","scripts":{"build":"tsc"}}"#;
     let page = |text| format!("export default {{ fetch: () => new Response('{text}') }};");
     let app = [
@@ -197,7 +197,7 @@ fn what_a_compiler_left_once_is_not_taken_for_the_app() {
 }
 
 #[test]
-fn a_procfile_may_name_programs_of_deno_and_node() {
+fn a_procfile_may_use_deno_and_node_commands() {
     let page = "export default { fetch: () => new Response('here') };";
     let deno = "web: deno run --allow-net main.ts\n";
     let app = [("deno.json", "{}"), ("main.ts", page), ("Procfile", deno)];
@@ -206,9 +206,9 @@ fn a_procfile_may_name_programs_of_deno_and_node() {
     serves(&node, &[("/", "here")]);
 }
 
-/// Of a repository with several apps, and code that they share.
+/// A repository with several apps and shared code.
 #[test]
-fn a_change_of_code_outside_of_the_app_is_built() {
+fn a_change_in_shared_code_outside_of_the_app_is_built() {
     let app = App::new(&[
         (
             "api/index.js",
@@ -232,7 +232,7 @@ fn a_change_of_code_outside_of_the_app_is_built() {
 }
 
 #[test]
-fn a_workspace_that_no_other_needs_is_the_app() {
+fn the_workspace_member_that_no_other_needs_is_the_app() {
     let app = [
         (
             "package.json",
@@ -256,7 +256,7 @@ fn a_workspace_that_no_other_needs_is_the_app() {
 }
 
 #[test]
-fn services_and_servers_that_a_dyno_has_not_are_one_line() {
+fn unsupported_services_and_servers_give_a_one_line_error() {
     let refused = |files: &[(&str, &str)]| {
         let told = App::new(files).refused();
         let lines = told.lines().map(str::trim);
@@ -321,7 +321,7 @@ fn services_and_servers_that_a_dyno_has_not_are_one_line() {
 }
 
 #[test]
-fn what_is_missing_is_told_while_building_with_its_place() {
+fn missing_modules_are_build_errors_with_their_position() {
     let text = "const number = new Intl.NumberFormat('de');\nexport default { fetch() {\n\
                 if (typeof WebAssembly !== 'undefined') WebAssembly.compile();\n\
                 return new Response(number.format(new SharedArrayBuffer(1)) + (1).toLocaleString('de'));\n} };\n";
@@ -341,7 +341,7 @@ fn what_is_missing_is_told_while_building_with_its_place() {
 }
 
 #[test]
-fn a_bundle_of_an_app_that_is_run_by_its_slug_is_the_same() {
+fn a_slug_serves_the_same_app_as_its_folder() {
     let app = App::new(&[(
         "worker.js",
         "export default { fetch: () => new Response('slug') };",

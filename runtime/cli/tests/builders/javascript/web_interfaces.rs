@@ -27,7 +27,7 @@ fn parse(reply: &HttpReply) -> Value {
 
 /// RFC 7578: a text, a file of any bytes with a name outside of ASCII, an empty file, two files of one name.
 #[test]
-fn files_of_forms_keep_bytes_name_and_type() {
+fn uploaded_files_keep_their_bytes_name_and_type() {
     let local = start();
     let mut body = Vec::new();
     let mut part = |head: &str, content: &[u8]| {
@@ -98,7 +98,7 @@ fn files_of_forms_keep_bytes_name_and_type() {
 
 /// The Fetch Standard's Body and Response; RFC 9110 8.6: no length but the true one, and any at all without content.
 #[test]
-fn messages_can_be_copied_and_have_their_true_length() {
+fn messages_can_be_cloned_and_have_their_true_length() {
     let local = start();
     let copies = parse(&local.get("/copies"));
     assert_eq!(
@@ -140,7 +140,7 @@ fn messages_can_be_copied_and_have_their_true_length() {
 }
 
 #[test]
-fn web_crypto_gives_known_answers_and_opens_what_it_seals() {
+fn web_crypto_passes_known_answer_and_round_trip_tests() {
     let local = start();
     let known = parse(&local.get("/known"));
     for (name, begin) in [
@@ -183,13 +183,13 @@ fn web_crypto_gives_known_answers_and_opens_what_it_seals() {
         let wanted = json!(["ada", "ERR_JWS_SIGNATURE_VERIFICATION_FAILED"]);
         assert_eq!(tokens[alg], wanted, "{alg}");
     }
-    // RFC 8017 8.2: such a signature has one value; this one is another implementation's.
+    // RFC 8017 8.2: the signature is deterministic. The expected value was made by another implementation.
     assert_eq!(tokens["token"], include_str!("../apps/rsa.jwt").trim());
     assert!(local.stop().success());
 }
 
 #[test]
-fn globals_are_those_of_runtimes_with_fetch_handlers() {
+fn globals_equal_those_of_other_runtimes_with_fetch_handlers() {
     let local = start();
     let globals = parse(&local.get("/globals"));
     assert_eq!(
@@ -214,7 +214,7 @@ fn globals_are_those_of_runtimes_with_fetch_handlers() {
     assert!(local.stop().success());
 }
 
-/// Answers `/` by a redirect to `/zipped`, which is a text in gzip, and all else by a plain text of known length.
+/// A server that redirects `/` to `/zipped` (a gzip text), and answers other paths with a plain text.
 fn upstream() -> SocketAddr {
     /// "zipped text", as gzip makes it.
     const ZIPPED: &[u8] = include_bytes!("../apps/zipped.gz");
@@ -242,7 +242,7 @@ fn upstream() -> SocketAddr {
     address
 }
 
-/// Fetch 4.4 and 4.6: redirects are followed, codings of contents are taken off, and a copy says what it is.
+/// Fetch 4.4 and 4.6: redirects are followed, content codings are decoded, and copied responses have correct headers.
 #[test]
 fn fetched_responses_can_be_read_and_passed_on() {
     let local = start();

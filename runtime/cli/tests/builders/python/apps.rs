@@ -4,7 +4,7 @@ use testkit::DynoProcess;
 
 use crate::app_folder::{App, keeps_nothing, steps};
 
-/// Without packages, so that a component is made once for all of these.
+/// An app without packages, so that one component serves all of these tests.
 const NONE: (&str, &str) = ("requirements.txt", "# none\n");
 
 const WSGI: &str = r#"
@@ -47,16 +47,16 @@ def half():
 "#;
 
 #[test]
-fn nothing_is_kept_of_a_request() {
+fn requests_leave_no_handles_in_the_instance() {
     let app = App::new(&[NONE, ("wsgi.py", WSGI), (".env", "GREETING=x\n")]);
     let local = app.run(&[]);
     keeps_nothing(&local, "/echo", "/random");
     assert!(local.stop().success());
 }
 
-/// More than a dyno's memory is sent in all, and nothing of it is kept: the bindings would lose what they are handed.
+/// Sends more than the memory of a dyno in total. The bindings must free each chunk.
 #[test]
-fn bodies_beyond_a_dynos_memory_are_served() {
+fn bodies_larger_than_the_memory_of_a_dyno_are_served() {
     let app = App::new(&[NONE, ("wsgi.py", WSGI), (".env", "GREETING=x\n")]);
     let local = app.run(&[]);
     let body = vec![b'x'; 1024 * 1024];
@@ -75,7 +75,7 @@ fn bodies_beyond_a_dynos_memory_are_served() {
 }
 
 #[test]
-fn a_wsgi_app_has_what_it_is_promised() {
+fn a_wsgi_app_has_all_documented_interfaces() {
     let app = App::new(&[
         NONE,
         ("wsgi.py", WSGI),
@@ -125,7 +125,7 @@ fn a_wsgi_app_has_what_it_is_promised() {
 }
 
 #[test]
-fn other_forms_of_apps_run_too() {
+fn other_forms_of_apps_run() {
     let plain = "def handler(request):\n    return {'path': request.path, 'body': request.body.decode()}, 202, {'x-a': 'b'}\n";
     let local = App::new(&[NONE, ("main.py", plain)]).run(&[]);
     let reply = local.post("/x?y", b"hi");
@@ -148,7 +148,7 @@ fn other_forms_of_apps_run_too() {
 }
 
 #[test]
-fn packages_with_a_part_in_native_code_work_where_plain_python_does_it_too() {
+fn packages_with_optional_native_code_run_as_plain_python() {
     let text = "import markupsafe\ndef app(environ, start_response):\n    start_response('200 OK', [])\n    return [str(markupsafe.escape('<')).encode()]\n";
     let app = App::new(&[
         ("requirements.txt", "markupsafe==3.0.3\n"),
@@ -160,7 +160,7 @@ fn packages_with_a_part_in_native_code_work_where_plain_python_does_it_too() {
 }
 
 #[test]
-fn native_packages_are_named_with_the_reason() {
+fn packages_that_need_native_code_are_refused_with_the_reason() {
     let app = App::new(&[
         ("requirements.txt", "numpy\n"),
         ("app.py", "import numpy\napp = lambda *_: numpy\n"),
@@ -183,7 +183,7 @@ fn native_packages_are_named_with_the_reason() {
 }
 
 #[test]
-fn what_cannot_run_is_told_with_its_place() {
+fn unsupported_code_is_reported_with_its_position() {
     let of = |text: &str| App::new(&[NONE, ("app.py", text)]).refused();
     let syntax = of("app = 1\n\ndef f(:\n    pass\n");
     assert!(
@@ -219,7 +219,7 @@ fn what_cannot_run_is_told_with_its_place() {
 }
 
 #[test]
-fn an_app_that_cannot_be_imported_does_not_come_up_and_says_why() {
+fn an_app_that_cannot_be_imported_fails_to_boot_with_the_reason() {
     let app = App::new(&[
         NONE,
         ("app.py", "import os\napp = os.environ['NO_SUCH_SETTING']\n"),

@@ -1,4 +1,4 @@
-//! A Django project as the tutorial makes it: polls with an admin site, migrated by a release process, with commands of
+//! The Django project of the tutorial: polls with an admin site, migrations in a release process, and commands of
 //! `manage.py` as one-off dynos.
 
 use testkit::{HttpReply, Server, ServerRig, http};
@@ -22,7 +22,7 @@ if __name__ == "__main__":
     main()
 "#;
 
-/// What `startproject` writes, with the database in ./tmp.
+/// The settings that `startproject` writes, with the database in ./tmp.
 const SETTINGS: &str = r#"
 from pathlib import Path
 
@@ -71,7 +71,7 @@ STATIC_URL = "static/"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 "#;
 
-/// `./tmp` is each dyno's own and empty when it begins, so the app migrates its database when it is loaded.
+/// `./tmp` is private to each dyno and empty at its start, so the app migrates its database while it loads.
 const WSGI: &str = r#"
 import os
 
@@ -183,7 +183,7 @@ fn project() -> App {
     ])
 }
 
-/// A browser that keeps cookies.
+/// An HTTP client that keeps cookies, like a browser.
 struct Browser<'a> {
     server: &'a Server<'a>,
     cookies: Vec<(String, String)>,
@@ -217,7 +217,7 @@ impl Browser<'_> {
         reply
     }
 
-    /// Sends a form with the token that its page has.
+    /// Sends a form with the CSRF token of its page.
     fn send(&mut self, path: &str, fields: &str) -> HttpReply {
         let page = self.ask("GET", path, "").text();
         let (_, token) = page
@@ -233,7 +233,7 @@ impl Browser<'_> {
 }
 
 #[test]
-fn the_polls_tutorial_is_migrated_logged_in_to_and_managed() {
+fn the_django_polls_tutorial_runs_with_migrations_login_and_manage_commands() {
     let app = project();
     let (told, slug) = app.build();
     assert!(
@@ -282,7 +282,7 @@ fn the_polls_tutorial_is_migrated_logged_in_to_and_managed() {
     assert!(server.stop().success());
 }
 
-/// `dyno run` with a command line of Python's.
+/// Runs a Python command line with `dyno run`.
 fn one_offs(server: &Server<'_>) {
     let run = |words: &[&str]| server.run(&[&["run", "-a", APP, "--"], words].concat());
     let plan = run(&["python", "manage.py", "migrate", "--plan"]);

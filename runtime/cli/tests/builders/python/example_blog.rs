@@ -1,4 +1,4 @@
-//! The example `blog-py`, used as its readers use it.
+//! The example `blog-py`, used as described in its README.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use testkit::{DynoProcess, ExampleApp};
 use crate::app_folder::{App, steps};
 
 #[test]
-fn pages_are_what_a_reader_sees() {
+fn the_blog_serves_its_pages() {
     let local = ExampleApp::copy_from_repository("blog-py").build_and_start();
     let page = local.get("/");
     assert_eq!(
@@ -50,7 +50,7 @@ fn pages_are_what_a_reader_sees() {
 }
 
 #[test]
-fn what_readers_write_is_text_and_never_markup() {
+fn comments_of_readers_are_escaped() {
     let local = ExampleApp::copy_from_repository("blog-py").build_and_start();
     let form = ["Content-Type: application/x-www-form-urlencoded"];
     let place = "/posts/trust-nobody";
@@ -89,7 +89,7 @@ fn what_readers_write_is_text_and_never_markup() {
 }
 
 #[test]
-fn a_changed_page_or_line_compiles_nothing_and_needs_no_network() {
+fn a_changed_page_or_line_needs_no_compilation_and_no_network() {
     let app = App::example("blog-py");
     let (_, first) = app.build();
     let (told, second) = app.build_offline();

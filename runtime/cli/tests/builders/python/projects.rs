@@ -4,10 +4,10 @@ use testkit::{dyno_command, run_command};
 
 use crate::app_folder::{App, steps};
 
-/// One list of packages, so that a component is made once for projects that import the same.
+/// One list of packages for all projects, so that they share one component.
 const PACKAGES: &str = "bottle==0.13.4\nflask==3.1.3\n";
 
-/// All that these projects import of packages.
+/// The imports of packages in these projects.
 const IMPORTS: &str = "import bottle\nimport flask\n";
 
 /// `dyno local run` in the app's folder: exit code, stdout and stderr.
@@ -83,7 +83,7 @@ fn a_package_in_src_with_a_factory_is_an_app_with_process_types() {
 }
 
 #[test]
-fn a_program_that_runs_its_server_is_served_and_nothing_is_written_to_its_folder() {
+fn a_program_that_starts_its_server_is_served_without_changing_its_folder() {
     let bottle = format!(
         "{IMPORTS}\n@bottle.route('/<name>')\ndef index(name):\n    return f'{{name}} by {{__name__}}'\n\nbottle.run(host='localhost', port=8080)\n"
     );
@@ -114,7 +114,7 @@ fn a_program_that_runs_its_server_is_served_and_nothing_is_written_to_its_folder
 }
 
 #[test]
-fn imports_that_fail_are_warnings_with_their_place() {
+fn failed_imports_are_warnings_with_their_position() {
     let text = format!(
         "{IMPORTS}from flask import no_such_name\nimport cgi\nimport yaml\n\ndef app(environ, start_response):\n    pass\n"
     );

@@ -1,4 +1,4 @@
-//! The run time of Python apps: the standard library, WSGI to the letter, errors that end one request only, and
+//! The runtime of Python apps: the standard library, conformance to WSGI, errors that end only one request, and
 //! `python` as a command.
 
 use std::process::{Command, Output, Stdio};
@@ -7,12 +7,12 @@ use testkit::{DynoProcess, HttpReply, dyno_command};
 
 use crate::app_folder::App;
 
-/// Without packages, so that a component is made once for all of these.
+/// An app without packages, so that one component serves all of these tests.
 const NONE: (&str, &str) = ("requirements.txt", "# none\n");
 const FAULTS: (&str, &str) = ("wsgi.py", include_str!("runtime/faults.py"));
 const LIBRARY: &str = include_str!("runtime/library.py");
 
-/// Paths of `faults.py` whose response breaks off after `half`, and what the log says of each.
+/// Paths of `faults.py` whose response is aborted after `half`, and the expected log of each.
 const AFTER_THE_HEAD: [(&str, &str); 8] = [
     (
         "/yields-then-raises",
@@ -35,7 +35,7 @@ const AFTER_THE_HEAD: [(&str, &str); 8] = [
     ("/close-raises", "ValueError: no more of close_raises"),
     ("/late-exc-info", "KeyError: 'no more of late_exc_info'"),
 ];
-/// Paths whose response is 500, and what the log says of each.
+/// Paths with a 500 response, and the expected log of each.
 const BEFORE_THE_HEAD: [(&str, &str); 8] = [
     ("/raises", "LookupError: nothing of raises"),
     ("/interrupts", "KeyboardInterrupt: nothing of interrupts"),
@@ -56,7 +56,7 @@ const BEFORE_THE_HEAD: [(&str, &str); 8] = [
     ),
 ];
 
-/// Every error is told once, as the app's own traceback; the instance goes on.
+/// Each error is logged once, as a traceback of the app. The instance keeps serving.
 #[test]
 fn an_exception_ends_its_request_and_not_the_dyno() {
     let local = App::new(&[NONE, FAULTS]).run(&[]);
@@ -70,14 +70,14 @@ fn an_exception_ends_its_request_and_not_the_dyno() {
             assert_eq!((reply.status, reply.complete), (500, true), "{path}");
         }
         local.wait_for_line_after(mark, told, |line| line.contains(told));
-        // Each request before was two.
+        // Each earlier request was sent twice.
         assert_eq!(local.get("/").text(), format!("{} web.1", 2 * served + 2));
         check_traceback(&local.lines()[mark..].join("\n"));
     }
     assert!(local.stop().success());
 }
 
-/// At most one traceback, with frames of the app alone, and nothing of the engine.
+/// Checks that there is at most one traceback, with frames of the app only, and no output of the engine.
 #[track_caller]
 fn check_traceback(told: &str) {
     assert!(
@@ -93,7 +93,7 @@ fn check_traceback(told: &str) {
 
 /// PEP 3333, "Handling the Content-Length Header", and RFC 9110, 8.6 and 9.3.2.
 #[test]
-fn a_body_is_held_to_the_length_that_its_app_announced() {
+fn a_body_must_have_its_announced_length() {
     let local = App::new(&[NONE, FAULTS]).run(&[]);
     let short = local.get("/too-short");
     assert_eq!((short.text(), short.complete), ("half".to_owned(), false));
@@ -130,7 +130,7 @@ fn a_body_is_held_to_the_length_that_its_app_announced() {
 
 /// PEP 3333, "Unicode Issues" and "Input and Error Streams".
 #[test]
-fn what_a_request_holds_reaches_the_app_byte_by_byte() {
+fn request_bytes_reach_the_app_unchanged() {
     let local = App::new(&[NONE, FAULTS]).run(&[]);
     let head = "GET /strings?q=grün&r=%C3%BC HTTP/1.1\r\nHost: demo.localhost\r\nX-Name: Zoë\r\nConnection: close\r\n\r\n";
     let reply = HttpReply::parse(&local.send_bytes(head.as_bytes()));
@@ -144,7 +144,7 @@ fn what_a_request_holds_reaches_the_app_byte_by_byte() {
 }
 
 #[test]
-fn an_app_that_cannot_be_loaded_tells_its_traceback_and_no_more() {
+fn an_app_that_cannot_be_loaded_shows_only_its_traceback() {
     let text = "import os\n\ndef setting(name):\n    return os.environ[name]\n\napp = setting('NO_SUCH_SETTING')\n";
     let app = App::new(&[NONE, ("app.py", text)]);
     app.build();
@@ -176,7 +176,7 @@ fn an_app_that_cannot_be_loaded_tells_its_traceback_and_no_more() {
 }
 
 #[test]
-fn python_has_its_whole_library() {
+fn the_standard_library_of_python_is_complete() {
     let own = ("statistics.py", "mine = 'of the app'\n");
     let app = App::new(&[NONE, FAULTS, ("library.py", LIBRARY), own]);
     app.build();
@@ -188,7 +188,7 @@ fn python_has_its_whole_library() {
 }
 
 #[test]
-fn python_is_a_command_with_its_exit_codes() {
+fn python_runs_as_a_command_with_exact_exit_codes() {
     let app = App::new(&[
         NONE,
         FAULTS,
@@ -252,13 +252,13 @@ fn python(app: &App, words: &[&str], input: &[u8]) -> Output {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // A program that reads nothing may have ended before this is written.
+    // A program that does not read stdin may have ended before this write.
     let _ = child.stdin.take().unwrap().write_all(input);
     child.wait_with_output().unwrap()
 }
 
 #[test]
-fn flask_has_its_hashes_and_async_views() {
+fn flask_password_hashes_and_async_views_work() {
     let app = App::new(&[
         ("requirements.txt", "flask[async]==3.1.3\n"),
         ("app.py", include_str!("runtime/flask_site.py")),

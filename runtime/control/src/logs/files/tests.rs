@@ -1,4 +1,4 @@
-//! Log files: what survives, what is bounded, and what a disk that refuses costs.
+//! Tests of the log files: restarts, bounds, private folders, and full disks.
 
 use super::*;
 use crate::logs::{AppLogSource, AppLogs, Follow, LINES_MAX, LogFilter};
@@ -16,7 +16,7 @@ fn line(text: impl Into<String>) -> AppLogLine {
     AppLogLine { at, source, text }
 }
 
-/// A server's logs in a folder, with these bounds.
+/// Opens a server's logs in a folder, with the given bounds.
 fn logs(root: &Path, bounds: LogFileLimits) -> AppLogs {
     AppLogs::with_files(LogFiles::open_with(root, bounds).expect("nobody else's"))
 }
@@ -50,7 +50,7 @@ fn numbers(range: std::ops::Range<usize>) -> impl Iterator<Item = String> {
 }
 
 #[tokio::test]
-async fn lines_survive_a_restart_in_order_and_readers_go_on() {
+async fn lines_survive_a_restart_in_order_and_can_be_followed() {
     let folder = tempfile::tempdir().expect("a folder");
     let before = logs(folder.path(), LogFileLimits::default());
     say(&before, "hello", numbers(0..5));
@@ -68,14 +68,14 @@ async fn lines_survive_a_restart_in_order_and_readers_go_on() {
         read(&after, "hello", 100),
         ["0", "1", "2", "3", "4", "5", "6"]
     );
-    // The first to touch this one's log is a new line.
+    // The log of this app is first opened by a new line, not by a reader.
     say(&after, "other", numbers(1..2));
     assert_eq!(read(&after, "other", 100), ["0", "1"]);
     assert!(read(&after, "silent", 100).is_empty());
 }
 
 #[test]
-fn the_files_are_their_owners_alone_and_one_servers() {
+fn files_are_private_and_a_second_server_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().join("a/logs");
     let held = logs(&root, LogFileLimits::default());
@@ -88,7 +88,7 @@ fn the_files_are_their_owners_alone_and_one_servers() {
 }
 
 #[test]
-fn a_line_that_a_crash_tore_is_dropped_and_the_next_one_is_whole() {
+fn a_line_cut_by_a_crash_is_dropped_and_the_next_line_is_whole() {
     let folder = tempfile::tempdir().expect("a folder");
     say(
         &logs(folder.path(), LogFileLimits::default()),
@@ -148,7 +148,7 @@ fn an_apps_files_are_bounded_in_bytes_and_number() {
 }
 
 #[test]
-fn all_files_together_are_bounded_and_the_least_recent_go() {
+fn total_size_is_bounded_and_the_least_recent_files_are_removed() {
     let folder = tempfile::tempdir().expect("a folder");
     let bounds = LogFileLimits {
         disk_bytes: 4_000,
@@ -177,7 +177,7 @@ fn all_files_together_are_bounded_and_the_least_recent_go() {
 }
 
 #[test]
-fn a_destroyed_apps_files_go_and_late_lines_are_not_written() {
+fn destroying_an_app_removes_its_files_and_drops_late_lines() {
     let folder = tempfile::tempdir().expect("a folder");
     let kept = logs(folder.path(), LogFileLimits::default());
     say(&kept, "hello", numbers(0..3));
@@ -195,7 +195,7 @@ fn a_destroyed_apps_files_go_and_late_lines_are_not_written() {
 }
 
 #[test]
-fn files_of_other_programs_stay() {
+fn files_of_other_programs_are_kept() {
     let folder = tempfile::tempdir().expect("a folder");
     let other = folder.path().join("backup.1.log");
     std::fs::write(&other, "theirs").expect("written");
@@ -204,7 +204,7 @@ fn files_of_other_programs_stay() {
 }
 
 #[test]
-fn a_full_disk_loses_lines_that_are_counted_and_nothing_else() {
+fn a_full_disk_loses_only_lines_and_counts_them() {
     let folder = tempfile::tempdir().expect("a folder");
     let bounds = LogFileLimits {
         retry: Duration::ZERO,
@@ -212,7 +212,7 @@ fn a_full_disk_loses_lines_that_are_counted_and_nothing_else() {
     };
     let kept = logs(folder.path(), bounds);
     let place = folder.path().join("hello.1.dyno.log");
-    // Every write there fails for want of space.
+    // Every write to /dev/full fails with `ENOSPC`.
     std::os::unix::fs::symlink("/dev/full", &place).expect("a link");
     for text in numbers(0..3) {
         kept.append_line(&app("hello"), line(text));

@@ -1,4 +1,4 @@
-//! A reconciler with a fake node, which answers steps as the slug says.
+//! A reconciler with a fake node. The first byte of a slug decides how the node answers steps.
 
 use crate::actor::Actor;
 use crate::command::{Command, DeployConfig, ReleaseSpec};
@@ -25,10 +25,10 @@ pub(super) const CRASHES: u8 = 1;
 pub(super) const NEVER_UP: u8 = 2;
 pub(super) const NO_SLUG: u8 = 3;
 pub(super) const NEVER_DRAINS: u8 = 4;
-/// Its release process ends with exit code 3.
+/// The release process of the release ends with exit code 3.
 pub(super) const RELEASE_FAILS: u8 = 5;
 
-/// Reports of the same thing, so that few steps fill the channel of events.
+/// How often the node repeats each report, so that few steps fill the event channel.
 pub(super) const REPEATS: usize = 8;
 
 /// The history on the node's side.
@@ -143,7 +143,7 @@ pub(super) fn crashed(dyno: DynoKey, cause: CrashCause) -> Report {
 }
 
 impl Bench {
-    /// A reconciler on this ledger with one node.
+    /// Starts a reconciler on `ledger` with one node.
     pub(super) async fn on(ledger: Arc<dyn Ledger>) -> Self {
         let (reconciler, control, mut outputs) = begin(&ledger).await;
         let running = tokio::spawn(reconciler.run());
@@ -181,7 +181,7 @@ impl Bench {
         }
     }
 
-    /// An app with one good release.
+    /// Starts a reconciler whose app has one good release.
     pub(super) async fn new() -> Self {
         Bench::deployed_on(Arc::new(MemoryLedger::new())).await
     }

@@ -1,4 +1,4 @@
-//! Commands, from their asking to what the node and the router see.
+//! Commands, from the request to the effect on the node and the router.
 
 use super::*;
 use crate::command::{Command, CommandError, DeployConfig};
@@ -44,7 +44,7 @@ impl Bench {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_destroyed_app_ends_and_leaves_its_name_free() {
+async fn destroying_an_app_stops_its_dynos_and_frees_its_name() {
     let bench = Bench::new().await;
     let create = Command::CreateApp {
         app: app(),
@@ -100,7 +100,7 @@ async fn settings_are_published_without_a_release() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_size_is_a_release_and_lasts() {
+async fn a_resize_makes_a_release_and_outlasts_later_deploys() {
     let bench = Bench::new().await;
     let before = bench.served();
     let made = bench.accept(resize(256)).await;
@@ -139,7 +139,7 @@ async fn another_size_is_a_release_and_lasts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stopped_dyno_stays_away_until_it_is_asked_for() {
+async fn a_stopped_dyno_stays_stopped_until_a_restart_or_scaling() {
     let bench = Bench::new().await;
     let before = bench.served();
     let stop = |number| Command::StopDyno {
@@ -165,7 +165,7 @@ async fn a_stopped_dyno_stays_away_until_it_is_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_domain_goes_as_it_came() {
+async fn a_domain_can_be_removed() {
     let bench = Bench::new().await;
     let remove = |name: &str| Command::RemoveDomain {
         app: app(),
@@ -179,7 +179,7 @@ async fn a_domain_goes_as_it_came() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_release_tells_who_made_it_and_when() {
+async fn a_release_records_its_creator_and_time() {
     let bench = Bench::new().await;
     let release = bench.newest();
     assert_eq!(
@@ -204,7 +204,7 @@ async fn a_release_tells_who_made_it_and_when() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_preview_tells_and_changes_nothing() {
+async fn a_preview_lists_the_steps_and_changes_nothing() {
     let bench = Bench::new().await;
     let written = entries(&bench.ledger).await;
     let steps = bench
@@ -236,7 +236,7 @@ async fn a_preview_tells_and_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn config_vars_may_come_before_the_first_release() {
+async fn config_vars_may_be_set_before_the_first_release() {
     let bench = Bench::new().await;
     let early: AppName = "early".parse().expect("valid");
     let set = |name: &str, value: Option<&str>| Command::SetConfig {

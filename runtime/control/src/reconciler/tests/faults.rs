@@ -1,4 +1,4 @@
-//! A ledger that fails in all possible ways, and apps that keep running.
+//! Every way in which a ledger can fail; running apps are not affected.
 
 use super::*;
 use crate::handle::ControlError;
@@ -9,20 +9,20 @@ use futures_util::future::BoxFuture;
 use std::future::pending;
 use tokio::sync::watch;
 
-/// The ledger's behaviour from now on.
+/// How the ledger behaves from now on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
-    /// Works.
+    /// Appends succeed.
     None,
-    /// Has no room.
+    /// Appends fail: the disk is full.
     Full,
-    /// Stores the next append but reports no result; then works.
+    /// The next append is stored but not confirmed; later appends succeed.
     Unsaid,
-    /// Loses the next append and reports no result; then works.
+    /// The next append is lost without an error; later appends succeed.
     Lost,
-    /// Cannot be reached. The first append is still on its way, and arrives when the ledger can be reached again.
+    /// The ledger is unreachable. The first append is in flight, and arrives when the fault is over.
     Dark,
-    /// Never answers.
+    /// Appends never return.
     Hangs,
 }
 
@@ -46,7 +46,7 @@ impl Faulty {
         *self.fault.lock().expect("not poisoned")
     }
 
-    /// The entry that is still on its way never arrives.
+    /// Drops the append that is in flight.
     fn lose_late(&self) {
         *self.late.lock().expect("not poisoned") = None;
     }
@@ -105,7 +105,7 @@ impl Ledger for Faulty {
     }
 }
 
-/// An app with one good release, on a ledger whose faults can be chosen.
+/// Starts an app with one good release, on a ledger whose faults can be chosen.
 async fn bench() -> (Bench, Arc<Faulty>) {
     let faulty = Arc::new(Faulty {
         inner: MemoryLedger::new(),
@@ -133,7 +133,7 @@ impl Bench {
         self.control.view().desired.apps[&app()].maintenance
     }
 
-    /// Makes the first dyno crash, and waits until another dyno has replaced it.
+    /// Crashes the first dyno, and waits for its replacement.
     async fn crash_and_recover(&self) {
         let before = self.served();
         let report = crashed(before[0].clone(), CrashCause::Trap);
@@ -146,7 +146,7 @@ impl Bench {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_ledger_refuses_changes_and_apps_run_on() {
+async fn a_full_ledger_refuses_changes_while_apps_keep_running() {
     let (bench, faulty) = bench().await;
     let before = entries(&bench.ledger).await;
     faulty.set(Fault::Full);
@@ -166,7 +166,7 @@ async fn a_full_ledger_refuses_changes_and_apps_run_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn trouble_is_known_to_be_over_though_nobody_wants_anything() {
+async fn recovery_of_the_ledger_is_noticed_without_a_command() {
     let (bench, faulty) = bench().await;
     let before = entries(&bench.ledger).await;
     let mut trouble = bench.control.watch_ledger_trouble();
@@ -180,23 +180,23 @@ async fn trouble_is_known_to_be_over_though_nobody_wants_anything() {
         let over = timeout(Duration::from_secs(5), over).await;
         over.expect("by itself").expect("listens");
     }
-    // The second command was on its way, and arrived.
+    // The second command was in flight, and arrived.
     assert!(bench.maintained());
     assert_eq!(entries(&bench.ledger).await, before + 3);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_decided_while_the_ledger_is_full_is_done_once_it_is_not() {
+async fn facts_that_wait_for_a_full_ledger_are_appended_after_recovery() {
     let (bench, faulty) = bench().await;
     let next = bench.accept(deployed(GOOD)).await.expect("a release");
     faulty.set(Fault::Full);
     sleep(Duration::from_secs(60)).await;
-    // The new release is published, and the old one is kept until the ledger has the fact.
+    // The release is published. The dynos of the old release stay until that fact is in the ledger.
     assert_eq!(bench.route().version, Some(next));
     assert_eq!(bench.control.view().outcome(&app(), next), None);
     assert_eq!(bench.control.list_dynos().await.expect("listens").len(), 4);
     faulty.set(Fault::None);
-    // Only time passes.
+    // Only time passes: no command, no report.
     sleep(Duration::from_secs(2)).await;
     let outcome = bench.control.view().outcome(&app(), next);
     assert_eq!(outcome, Some(ReleaseOutcome::Serving));
@@ -204,7 +204,7 @@ async fn what_is_decided_while_the_ledger_is_full_is_done_once_it_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_release_that_crashes_before_it_is_known_to_serve_leaves_the_old_one() {
+async fn a_release_that_crashes_before_its_success_is_recorded_leaves_the_old_release() {
     let (bench, faulty) = bench().await;
     let old = bench.served();
     let next = bench.accept(deployed(GOOD)).await.expect("a release");
@@ -243,14 +243,14 @@ async fn apps_start_from_a_full_ledger() {
     sleep(Duration::from_secs(2)).await;
     assert!(bench.control.watch_ledger_trouble().borrow().is_none());
     assert_eq!(entries(&bench.ledger).await, before + 1);
-    // The next reconciler counts two reconcilers before itself.
+    // The next reconciler finds two earlier reconcilers.
     let next = Bench::on(Arc::clone(&bench.ledger)).await;
     assert_eq!(next.control.view().desired.reconcilers, 3);
     bench.crash_and_recover().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_ledger_that_hangs_holds_up_changes_only() {
+async fn a_hanging_ledger_delays_only_changes() {
     let (bench, faulty) = bench().await;
     faulty.set(Fault::Hangs);
     let control = bench.control.clone();
@@ -271,7 +271,7 @@ async fn a_ledger_that_hangs_holds_up_changes_only() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_that_was_made_unsaid_is_found() {
+async fn an_appended_change_without_confirmation_is_found() {
     let (bench, faulty) = bench().await;
     let before = entries(&bench.ledger).await;
     faulty.set(Fault::Unsaid);
@@ -281,7 +281,7 @@ async fn a_change_that_was_made_unsaid_is_found() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_that_was_lost_is_refused_for_good() {
+async fn a_lost_change_is_refused_and_can_never_arrive_late() {
     let (bench, faulty) = bench().await;
     let before = entries(&bench.ledger).await;
     faulty.set(Fault::Lost);
@@ -290,7 +290,7 @@ async fn a_change_that_was_lost_is_refused_for_good() {
         matches!(refused, Err(ControlError::Unavailable(_))),
         "{refused:?}"
     );
-    // A marker entry took its place, so that it cannot appear later.
+    // A marker entry without changes took the place, so that the lost change cannot arrive late.
     assert_eq!(entries(&bench.ledger).await, before + 1);
     let next = bench.accept(deployed(GOOD)).await.expect("a release");
     assert_eq!(bench.outcome(next).await, ReleaseOutcome::Serving);
@@ -298,7 +298,7 @@ async fn a_change_that_was_lost_is_refused_for_good() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_that_turns_up_late_is_taken_before_the_next_one() {
+async fn a_change_that_arrives_late_is_applied_before_the_next_change() {
     let (bench, faulty) = bench().await;
     faulty.set(Fault::Dark);
     let unsure = bench.try_command(deployed(GOOD)).await;
@@ -315,7 +315,7 @@ async fn a_change_that_turns_up_late_is_taken_before_the_next_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_that_never_turns_up_leaves_its_place_to_the_next_one() {
+async fn a_change_that_never_arrives_leaves_its_sequence_number_to_the_next_change() {
     let (bench, faulty) = bench().await;
     let before = entries(&bench.ledger).await;
     faulty.set(Fault::Dark);
@@ -328,12 +328,12 @@ async fn a_change_that_never_turns_up_leaves_its_place_to_the_next_one() {
     assert!(!bench.maintained());
     let last = bench.ledger.read(Seq::START, usize::MAX).await;
     let last = last.expect("reads").len();
-    // The entries: the release, the fact that it serves, and a marker if the reconciler had tried on its own before.
+    // Entries: the release, its success, and a marker if the reconciler retried by itself before.
     assert!((before + 2..=before + 3).contains(&last));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_repeated_request_finds_what_turned_up_late() {
+async fn a_repeated_request_returns_the_change_that_arrived_late() {
     let (bench, faulty) = bench().await;
     faulty.set(Fault::Dark);
     let control = &bench.control;
@@ -353,7 +353,7 @@ async fn a_repeated_request_finds_what_turned_up_late() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_with_a_key_is_carried_out_once_even_by_the_next_reconciler() {
+async fn an_idempotency_key_is_honoured_by_the_next_reconciler() {
     let (bench, _) = bench().await;
     let first = bench
         .control
@@ -378,7 +378,7 @@ async fn a_request_with_a_key_is_carried_out_once_even_by_the_next_reconciler() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_writer_ends_this_one() {
+async fn a_foreign_ledger_entry_ends_the_reconciler() {
     let (bench, _) = bench().await;
     let last = *bench.ledger.watch().borrow();
     let foreign = LedgerEntry {

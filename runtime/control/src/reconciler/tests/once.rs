@@ -1,4 +1,4 @@
-//! One-off dynos, and release processes from the deploy to their result.
+//! Programs that run once: release processes, from the deploy to the outcome, and one-off dynos.
 
 use super::*;
 use crate::command::{Command, CommandError, ReleaseSpec};
@@ -11,7 +11,7 @@ use grid::protocol::ProcessExit;
 
 const MEMORY_BYTES: u64 = 1 << 20;
 
-/// A release with a release process.
+/// Deploys a slug that has a release process.
 fn prepared(slug: u8) -> Command {
     let Command::Deploy { app, mut deploy } = deployed(slug) else {
         unreachable!("it is one");
@@ -43,7 +43,7 @@ impl Bench {
         Ok(begun.dyno.dyno.to_string())
     }
 
-    /// The node's report about the dyno in this place.
+    /// Sends a report of the node about the one-off with this name.
     async fn tell(&self, dyno: &str, report: impl FnOnce(NodeId, DynoKey) -> Report) {
         let key = {
             let seen = self.seen.lock().expect("not poisoned");
@@ -92,7 +92,7 @@ async fn a_release_process_that_fails_keeps_the_old_release() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_release_process_did_is_known_after_a_restart() {
+async fn a_failed_release_process_is_not_repeated_after_a_restart() {
     let bench = Bench::new().await;
     let version = bench
         .accept(prepared(RELEASE_FAILS))
@@ -138,7 +138,7 @@ async fn release_and_run_are_no_part_of_a_formation() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_one_off_is_seen_from_its_start_to_its_end() {
+async fn a_one_off_is_listed_from_its_start_to_its_end() {
     let bench = Bench::new().await;
     assert_eq!(bench.run().await.expect("accepted"), "run.1");
     assert_eq!(bench.run().await.expect("accepted"), "run.2");
@@ -174,7 +174,7 @@ async fn a_one_off_is_seen_from_its_start_to_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_one_off_is_stopped_when_somebody_asks() {
+async fn a_one_off_can_be_stopped() {
     let bench = Bench::new().await;
     bench.run().await.expect("accepted");
     let dyno = "run.1".parse().expect("valid");
@@ -188,7 +188,7 @@ async fn a_one_off_is_stopped_when_somebody_asks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn there_are_so_many_one_offs_and_no_more() {
+async fn the_number_of_one_offs_is_limited() {
     let bench = Bench::new().await;
     for _ in 0..ONE_OFFS_PER_APP_MAX {
         bench.run().await.expect("accepted");

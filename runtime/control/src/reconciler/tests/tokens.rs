@@ -1,4 +1,4 @@
-//! Tokens, from being made to being worthless.
+//! Access tokens, from creation to revocation.
 
 use super::*;
 use crate::access::{self, AccessError, Role, TOKEN_NAME_CHARS_MAX, Token};
@@ -21,7 +21,7 @@ async fn revoke(bench: &Bench, token: &Token) -> Result<(), AccessError> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_lets_its_holder_in_until_it_is_revoked() {
+async fn a_token_is_valid_until_revoked() {
     let bench = Bench::new().await;
     assert!(bench.control.view().tokens.is_empty());
     let (admin, admin_secret) = create(&bench, "me", Role::Admin, None).await;
@@ -36,14 +36,14 @@ async fn a_token_lets_its_holder_in_until_it_is_revoked() {
     assert_eq!(tokens.authenticate(&admin_secret), Some(&admin));
     let again = revoke(&bench, &token).await;
     assert_eq!(again, Err(AccessError::NoSuchToken(token.id.clone())));
-    // The next reconciler knows the same.
+    // The next reconciler gives the same answers.
     let next = Bench::on(Arc::clone(&bench.ledger)).await;
     let tokens = next.control.view().tokens.clone();
     assert_eq!(tokens.iter().collect::<Vec<_>>(), [&admin]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_nearly_a_secret_is_none() {
+async fn altered_secrets_are_refused() {
     let bench = Bench::new().await;
     let (_, secret) = create(&bench, "me", Role::Admin, None).await;
     assert_eq!(secret.len(), "dyno_".len() + 43);
@@ -67,7 +67,7 @@ async fn what_is_nearly_a_secret_is_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_admin_token_stays() {
+async fn the_last_admin_token_cannot_be_revoked() {
     let bench = Bench::new().await;
     let (first, _) = create(&bench, "first", Role::Admin, None).await;
     create(&bench, "of one app", Role::Admin, Some(app())).await;

@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rename_onto_the_same_thing_frees_no_name() {
+    fn a_rename_onto_the_same_file_releases_no_name() {
         let makes: [(&str, &str, Make); 4] = [
             ("folder", "x/../folder", |at| {
                 fs::create_dir(at.join("folder")).expect("made");
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rename_onto_another_thing_frees_its_name() {
+    fn a_rename_onto_another_file_releases_a_name() {
         let makes: [Make; 2] = [
             |at| {
                 fs::create_dir(at.join("a")).expect("made");

@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn an_open_file_keeps_its_bytes_when_its_name_goes() {
+    fn bytes_of_an_open_file_stay_charged_after_its_name_is_removed() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let quota = DiskQuota::new(100, 10, || {});
         let path = dir.path().join("a");
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_refusal_is_told_once() {
+    fn the_first_refusal_is_reported_once() {
         let told = Arc::new(std::sync::atomic::AtomicU32::new(0));
         let count = Arc::clone(&told);
         let quota = DiskQuota::new(0, 1, move || {
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn cutting_a_file_gives_bytes_back() {
+    fn truncating_a_file_releases_its_bytes() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let quota = DiskQuota::new(100, 10, || {});
         let file = open(&quota, &dir.path().join("a"));

@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_left_as_it_is_within_one_folder() {
+    fn a_path_within_one_folder_is_not_changed() {
         let (_place, tree) = tree(&[("link", "public")]);
         for path in [
             "a",
@@ -436,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_crosses_a_border_says_the_same_of_its_end() {
+    fn a_path_into_another_folder_is_resolved_to_its_rest_there() {
         let (_place, tree) = tree(&[("link", "tmp/inner"), ("d/up", "../..//link")]);
         for (path, rest) in [
             ("tmp", "."),
@@ -465,7 +465,7 @@ mod tests {
 
     /// A few links with long targets add up to a path longer than any path may be.
     #[test]
-    fn a_way_through_links_is_bounded() {
+    fn a_path_through_links_is_bounded_in_length() {
         let long = |next: &str| format!("{}{next}", "d/../".repeat(100));
         let (way, end) = (long("b"), long("c"));
         let links: Vec<(String, String)> = (0..9)
@@ -483,7 +483,7 @@ mod tests {
     }
 
     #[test]
-    fn links_end_somewhere() {
+    fn link_loops_links_to_the_outside_and_long_paths_are_refused() {
         let (_place, tree) = tree(&[("a", "b"), ("b", "a"), ("out", "/etc"), ("to", "tmp")]);
         let follow = |path: &str, last| tree.follow_path(FolderId::ROOT, path, last);
         assert!(matches!(

@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_length_is_one_number() {
+    fn content_length_is_one_decimal_number() {
         assert_eq!(parse_content_length(b"0"), Some(0));
         assert_eq!(parse_content_length(b"007"), Some(7));
         assert_eq!(
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_is_a_name_and_a_value_and_a_length_comes_once() {
+    fn header_fields_are_valid_and_have_at_most_one_content_length() {
         let mut fields = FieldMap::new_mutable(1024);
         let bad_name = Err(FieldMapError::InvalidHeaderName);
         assert_eq!(header_name("X-One"), Ok(HeaderName::from_static("x-one")));

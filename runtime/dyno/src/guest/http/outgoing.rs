@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_is_one_host_and_one_port() {
+    fn request_target_has_one_host_and_one_port() {
         let is = |tls, host: &str, port| Some((tls, host.to_owned(), port));
         assert_eq!(of("http://Example.com/x"), is(false, "example.com", 80));
         assert_eq!(of("https://example.com"), is(true, "example.com", 443));

@@ -429,7 +429,7 @@ mod tests {
         (writing, stream, body)
     }
 
-    /// The bytes that are ready for the reader, as text.
+    /// The next thing that the reader gets: a chunk as text, or a description.
     fn read(body: &mut HyperOutgoingBody) -> String {
         let mut cx = Context::from_waker(Waker::noop());
         match Pin::new(body).poll_frame(&mut cx) {
@@ -449,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_and_ends_when_it_is_finished() {
+    fn written_chunks_are_read_and_finish_ends_the_body() {
         let (writing, mut stream, mut body) = open(None);
         assert_eq!(read(&mut body), "nothing yet");
         stream.write_chunk("a".into()).expect("room");
@@ -463,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn two_writes_wait_and_the_third_has_to() {
+    fn two_chunks_are_buffered_and_a_third_write_traps() {
         let (_writing, mut stream, mut body) = open(None);
         for part in ["a", "b"] {
             assert!(is_ready(&mut stream));
@@ -482,7 +482,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_has_the_length_that_it_announced() {
+    fn body_must_have_its_announced_length() {
         let (writing, mut stream, mut body) = open(Some(3));
         stream.write_chunk("ab".into()).expect("room");
         let short = writing.finish(None, false);
@@ -508,7 +508,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_goes_nowhere_has_any_length() {
+    fn a_discarded_body_may_have_any_length() {
         let (writing, mut stream, mut body) = open(Some(3));
         stream.write_chunk("ab".into()).expect("room");
         writing.finish(None, true).expect("any length");
@@ -516,7 +516,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_does_not_go_before_its_stream() {
+    fn a_body_cannot_be_finished_before_its_stream_is_dropped() {
         let (writing, stream, mut body) = open(None);
         let error = writing
             .check_stream_dropped()
@@ -528,7 +528,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_let_go_is_broken() {
+    fn a_body_dropped_without_finish_is_an_error_for_the_reader() {
         let (writing, mut stream, mut body) = open(None);
         stream.write_chunk("a".into()).expect("room");
         drop((stream, writing));
@@ -537,7 +537,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_nobody_reads_is_closed() {
+    fn a_stream_without_a_reader_is_closed() {
         let (writing, mut stream, body) = open(None);
         stream.write_chunk("a".into()).expect("room");
         stream.write_chunk("b".into()).expect("room");
@@ -555,7 +555,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_announce_one_length() {
+    fn contradicting_content_lengths_are_refused() {
         let of = |values: &[&str]| {
             let mut headers = HeaderMap::new();
             for value in values {

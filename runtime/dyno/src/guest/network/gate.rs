@@ -199,7 +199,7 @@ mod tests {
     use crate::guest::network::shared::NodeNetwork;
     use crate::guest::stdio::logs::LogLine;
 
-    /// The gate of a dyno whose release may reach these endpoints, and the dyno's log.
+    /// Makes the gate of a dyno whose release may reach the endpoints `reach`. Also returns the dyno's log.
     fn gate(egress: EgressPolicy, reach: &[&str]) -> (EgressGate, Arc<Mutex<Vec<LogLine>>>) {
         let app = "demo".parse().expect("a name");
         let lines: Arc<Mutex<Vec<LogLine>>> = Arc::default();
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_of_the_release_opens_what_it_stands_for() {
+    async fn endpoint_names_of_a_release_open_the_addresses_they_resolve_to() {
         let (gate, log) = gate(
             EgressPolicy::default(),
             &["localhost:5432", "10.0.0.5:6379"],
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_name_opens_a_dynos_port() {
+    async fn the_port_of_a_dyno_stays_closed_for_every_name() {
         let egress = EgressPolicy::default();
         egress.dynos.insert(5_432);
         let (gate, _) = gate(egress, &["localhost:5432", "127.0.0.1:5432"]);
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn so_many_refusals_are_told_and_no_more() {
+    async fn logged_refusals_are_limited() {
         let (gate, log) = gate(EgressPolicy::default(), &[]);
         let addr = "10.0.0.5:5432".parse().expect("an address");
         // Refused incoming datagrams are not logged.
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_hears_once_that_it_listens_elsewhere() {
+    async fn a_wrong_listen_address_is_logged_once() {
         let (gate, log) = gate(EgressPolicy::default(), &[]);
         for chosen in ["127.0.0.1:8080", "0.0.0.0:3000"] {
             let chosen = chosen.parse().expect("an address");
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_socket_listens_nowhere() {
+    async fn a_guest_socket_cannot_listen() {
         let (gate, _) = gate(EgressPolicy::default(), &[]);
         let any = "0.0.0.0:0".parse().expect("an address");
         assert!(gate.check_socket(any, SocketAddrUse::TcpBind).await);

@@ -140,14 +140,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_is_far_too_long_is_not_read() {
+    fn a_far_too_long_name_is_refused_without_parsing() {
         let label = format!("xn--{}.", "a".repeat(2_000));
         let name = label.repeat(10_000);
         assert!(matches!(parse_host(&name), Err(LookupError::Invalid)));
     }
 
     #[test]
-    fn an_address_in_any_writing_is_that_address() {
+    fn all_notations_of_an_address_give_the_same_address() {
         for text in [
             "2130706433",
             "0x7f000001",
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_name_is_never_asked_for() {
+    fn invalid_names_are_never_looked_up() {
         let long = format!("{}.test", "a.".repeat(130));
         for text in [
             "",

@@ -512,7 +512,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_holds_few_accepted_sockets_and_they_are_counted_apart() {
+    fn accepted_sockets_have_a_limit_of_their_own() {
         let (mut context, mut table) = (context(), ResourceTable::new());
         let mut wasi = WasiSocketsCtxView {
             ctx: context.sockets(),
@@ -538,9 +538,9 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_without_a_socket_leaves_nothing_behind() {
+    fn a_failed_accept_leaves_no_resources() {
         let (mut context, mut table) = (context(), ResourceTable::new());
-        // Room for the socket only.
+        // The table has room for one resource: accepting needs more.
         table.set_max_capacity(1);
         let mut wasi = WasiSocketsCtxView {
             ctx: context.sockets(),

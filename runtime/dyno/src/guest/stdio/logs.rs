@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_are_shown_not_obeyed() {
+    fn control_characters_are_escaped() {
         assert_eq!(
             lines(&[b"\x1b[2Jred\x07\tok\n"]),
             ["\\u{1b}[2Jred\\u{7}\tok"]

@@ -400,7 +400,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_carried_arrives_after_a_close_and_then_the_end() {
+    async fn buffered_output_is_delivered_after_close_before_the_end() {
         let (near, pipe) = full().await;
         let mut polled = pipe.clone();
         let waits = tokio::spawn(async move { polled.ready().await });
@@ -418,7 +418,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reader_that_goes_ends_the_task_of_a_closed_pipe() {
+    async fn dropping_the_reader_ends_the_task_of_a_closed_pipe() {
         let (near, pipe) = full().await;
         pipe.close();
         drop(near);
@@ -427,7 +427,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_idle_pipe_that_is_closed_ends_at_once() {
+    async fn closing_an_idle_pipe_ends_it_at_once() {
         let (near, far) = tokio::io::duplex(4);
         let pipe = OutputPipe::new(Box::new(far));
         pipe.close();
@@ -436,7 +436,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_carried_arrives_though_the_guest_is_gone() {
+    async fn buffered_output_is_delivered_after_the_guest_has_ended() {
         let (near, pipe) = full().await;
         drop(pipe);
         assert_eq!(read(near).await, TEXT);

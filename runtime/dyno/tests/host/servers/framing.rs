@@ -1,4 +1,4 @@
-//! The end of a server's response (RFC 9112, 6.3), whatever bytes the server sends.
+//! Where responses of a server end (RFC 9112, 6.3), for valid and invalid framing.
 
 use dyno::LocalDyno;
 use http::{Method, Version};
@@ -6,13 +6,13 @@ use http::{Method, Version};
 use super::server;
 use crate::support::{Host, Reply, ask, get};
 
-/// Makes the server send these bytes, and then act as `end` says.
+/// The path that makes the server send `bytes`, and then act as `end` says.
 fn raw(bytes: &str, end: &str) -> String {
     let digits: String = bytes.bytes().map(|byte| format!("{byte:02x}")).collect();
     format!("/?raw={digits}{end}")
 }
 
-/// The reply to the bytes, and the reply to a next request, which must never contain any of them.
+/// The reply made from `bytes`, and the reply to a second request, which must never get any of these bytes.
 async fn answered(method: Method, bytes: &str, end: &str) -> (Reply, Reply) {
     let mut host = server("answers_raw", &[]).await;
     let (dyno, reply) = asked(&mut host, method, bytes, end).await;
@@ -144,9 +144,9 @@ async fn bodies_until_the_connection_ends_end_where_rfc_9112_6_3_says() {
     .await;
 }
 
-/// 1: what has no body has none, whatever its headers say; what follows belongs to nobody.
+/// Rule 1: a response without content ends after its head, whatever the headers say. Bytes after it are discarded.
 #[tokio::test]
-async fn a_response_without_a_body_has_none() {
+async fn a_response_without_a_body_ends_after_its_head() {
     let coded = "Transfer-Encoding: chunked\r\n\r\n";
     for (method, status, rest, announced) in [
         (
@@ -182,7 +182,7 @@ async fn a_response_without_a_body_has_none() {
 }
 
 #[tokio::test]
-async fn what_follows_an_answer_is_no_answer_to_the_next_request() {
+async fn bytes_after_a_response_are_not_a_response_to_the_next_request() {
     let poison = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison";
     for first in [
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
@@ -199,7 +199,7 @@ async fn what_follows_an_answer_is_no_answer_to_the_next_request() {
 }
 
 #[tokio::test]
-async fn framing_that_is_not_valid_is_no_response() {
+async fn a_response_with_invalid_framing_is_refused() {
     let ok = "HTTP/1.1 200 OK\r\n";
     for bytes in [
         format!("{ok}Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!"),
@@ -222,7 +222,7 @@ async fn framing_that_is_not_valid_is_no_response() {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_is_not_complete() {
+async fn a_truncated_body_is_not_complete() {
     let ok = "HTTP/1.1 200 OK\r\n";
     for bytes in [
         format!("{ok}Content-Length: 50\r\n\r\nhello"),
@@ -238,9 +238,9 @@ async fn a_body_that_breaks_off_is_not_complete() {
     }
 }
 
-/// The end of a program closes its connections; that ends no body whose end is the end of the connection.
+/// The end of a program closes its connections. This does not complete a body that ends with its connection.
 #[tokio::test]
-async fn a_program_that_ends_in_a_body_without_length_has_not_completed_it() {
+async fn a_program_end_does_not_complete_a_body_without_length() {
     for _ in 0..20 {
         let mut host = server("answers_raw", &[]).await;
         let bytes = "HTTP/1.1 200 OK\r\n\r\nhalf";
@@ -249,9 +249,9 @@ async fn a_program_that_ends_in_a_body_without_length_has_not_completed_it() {
     }
 }
 
-/// RFC 9110, 15.2: whoever wants interim responses gets them, before the response; a 101 that nobody asked for is none.
+/// RFC 9110, 15.2: interim responses come before the response. A 101 without an upgrade request is invalid.
 #[tokio::test]
-async fn interim_responses_are_told_apart_from_the_response() {
+async fn interim_responses_are_passed_on_before_the_response() {
     let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n\
                  HTTP/1.1 102 Processing\r\n\r\n";
     let response = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
@@ -263,9 +263,9 @@ async fn interim_responses_are_told_apart_from_the_response() {
     );
 }
 
-/// RFC 9110, 2.5: requests go out in the version of the host.
+/// RFC 9110, 2.5: requests have the HTTP version of the host, not of the client.
 #[tokio::test]
-async fn a_request_is_http_1_1_whatever_the_client_spoke() {
+async fn requests_to_servers_are_http_1_1() {
     for version in [Version::HTTP_10, Version::HTTP_11, Version::HTTP_2] {
         let mut host = server("answers_raw", &[]).await;
         let mut request = get("/");

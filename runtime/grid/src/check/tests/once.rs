@@ -1,10 +1,10 @@
-//! Release processes and one-off dynos: plans that start too early, too many or twice, or end a run without a request.
+//! Violations around one-offs and release processes: early, excess or repeated starts, and unrequested stops.
 
 use super::*;
 use crate::plan::place_one_off;
 use crate::protocol::ProcessExit;
 
-/// A release with a release process.
+/// The fact of a new release with a release process.
 fn release_with_process(number: u32) -> Fact {
     let Fact::ReleaseCreated { app, release } = release(number) else {
         unreachable!("it is one");
@@ -19,7 +19,7 @@ fn release_with_process(number: u32) -> Fact {
     Fact::ReleaseCreated { app, release }
 }
 
-/// Two web dynos of v1, and the release process of v2, which runs.
+/// Two web dynos of v1, and the running release process of v2.
 fn preparing() -> (World, DynoKey) {
     let mut world = World::new();
     world.add(&release_with_process(2));
@@ -39,7 +39,7 @@ fn exited(world: &mut World, key: &DynoKey, code: u8) {
 }
 
 #[test]
-fn nothing_starts_before_the_release_process_succeeded() {
+fn a_start_before_the_release_process_succeeded_is_a_violation() {
     let (mut world, key) = preparing();
     let early = of(vec![world.start("web.3", 1, 2)]);
     let broken = world.broken_by(&early);
@@ -71,7 +71,7 @@ fn nothing_starts_before_the_release_process_succeeded() {
 }
 
 #[test]
-fn release_processes_run_one_at_a_time_and_once() {
+fn a_second_or_repeated_release_process_is_a_violation() {
     let (mut world, key) = preparing();
     let again = |world: &World| {
         let dyno = DynoKey {
@@ -112,7 +112,7 @@ fn release_processes_run_one_at_a_time_and_once() {
 }
 
 #[test]
-fn what_runs_once_comes_to_its_own_end() {
+fn draining_a_one_off_or_release_process_is_a_violation() {
     let (world, key) = preparing();
     let ends = |world: &World, key: &DynoKey| {
         let plan = of(vec![world.drain(key)]);

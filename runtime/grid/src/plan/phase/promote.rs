@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_cannot_begin_does() {
+    fn a_worker_that_cannot_start_fails_its_release() {
         let mut world = starting();
         let worker = dyno(&world, "worker");
         let steps = hear(&mut world, &crashed(worker, CrashCause::Boot));
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_web_dyno_that_ends_does() {
+    fn a_web_dyno_that_ends_fails_its_release() {
         let mut world = starting();
         let web = dyno(&world, "web");
         let steps = hear(&mut world, &crashed(web, CrashCause::Exit));

@@ -1,4 +1,4 @@
-//! Previews: what is foretold is what happens, and nothing is changed.
+//! Previews list the steps that follow, and change nothing.
 
 use super::*;
 use crate::desired::RestartTarget;
@@ -26,7 +26,7 @@ fn serving() -> World {
 }
 
 #[test]
-fn a_deploy_is_foretold_in_full() {
+fn a_preview_of_a_deploy_lists_all_steps() {
     let world = serving();
     let before = (world.desired.clone(), world.observed.clone());
     let expected = [
@@ -43,7 +43,7 @@ fn a_deploy_is_foretold_in_full() {
 }
 
 #[test]
-fn what_is_foretold_happens() {
+fn carrying_out_a_deploy_follows_its_preview() {
     let mut world = serving();
     let facts = [release("hello", 2)];
     let foretold = world.foretold(&facts);
@@ -56,7 +56,7 @@ fn what_is_foretold_happens() {
 }
 
 #[test]
-fn other_commands_are_foretold_as_well() {
+fn other_commands_have_previews() {
     let world = serving();
     let before = world.observed.next_run;
     assert_eq!(
@@ -105,7 +105,7 @@ fn other_commands_are_foretold_as_well() {
 }
 
 #[test]
-fn other_apps_are_left_out_and_what_does_not_fit_is_an_error() {
+fn a_preview_omits_other_apps_and_refuses_facts_that_do_not_fit() {
     let mut world = serving();
     for fact in [created("other"), release("other", 1)] {
         world.desired.apply_fact(&fact).expect("fits");

@@ -1,4 +1,4 @@
-//! The survey: which apps are planned and which are skipped, by counts of work instead of time.
+//! Which apps are planned and which are skipped. The tests count apps, not time.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ impl World {
 
 const NOBODY: [&str; 0] = [];
 
-/// Three apps at rest: two with dynos, one that is blank.
+/// Three apps at rest: two with dynos, one without a release.
 fn resting() -> World {
     let facts = [
         created("blank"),
@@ -51,14 +51,14 @@ fn resting() -> World {
 }
 
 #[test]
-fn apps_at_rest_are_passed_over() {
+fn apps_at_rest_are_skipped() {
     let world = resting();
     assert_eq!(world.busy_now(), NOBODY);
     assert_eq!(world.observed.dynos.len(), 4);
 }
 
 #[test]
-fn only_who_is_concerned_is_planned() {
+fn only_affected_apps_are_planned() {
     let mut world = resting();
     world.add(&scaled("hello", 2));
     assert_eq!(world.busy_now(), ["hello"]);
@@ -86,7 +86,7 @@ fn only_who_is_concerned_is_planned() {
 }
 
 #[test]
-fn waiting_for_an_answer_is_no_work_until_it_is_late() {
+fn an_app_that_waits_for_a_report_is_skipped_until_the_report_is_late() {
     let mut world = World::after(&[created("hello"), release("hello", 1)]);
     assert_eq!(world.busy_now(), NOBODY, "its slug is fetched");
     let late = NOW + crate::plan::FETCH_RETRY;
@@ -105,7 +105,7 @@ fn waiting_for_an_answer_is_no_work_until_it_is_late() {
 }
 
 #[test]
-fn a_policy_that_changes_is_seen() {
+fn a_changed_policy_plans_all_apps() {
     let world = resting();
     let sleepy = Policy {
         idle_after: Some(Duration::from_secs(60)),
@@ -122,7 +122,7 @@ fn a_policy_that_changes_is_seen() {
 }
 
 #[test]
-fn apps_start_with_each_planned_a_few_times() {
+fn each_starting_app_is_planned_three_times() {
     let mut world = World::after(&[]);
     for number in 0..80 {
         let name = format!("app-{number}");
@@ -133,7 +133,7 @@ fn apps_start_with_each_planned_a_few_times() {
     loop {
         planned += world.busy_now().len();
         world.carry_out();
-        // One answer at a time, and a plan after each.
+        // One report at a time, and a plan after each report.
         if !world.answer_one() {
             break;
         }

@@ -60,7 +60,7 @@ pub(in crate::plan) struct World {
 }
 
 impl World {
-    /// One node with room for a hundred dynos, and these facts carried out, but for what is not answered yet.
+    /// One node with room for a hundred dynos. The plan for `facts` is carried out; reports are still missing.
     pub(in crate::plan) fn after(facts: &[Fact]) -> Self {
         let mut desired = DesiredState::default();
         desired.apply_fact(&Fact::ReconcilerStarted).expect("fits");
@@ -89,7 +89,7 @@ impl World {
         plan.steps
     }
 
-    /// The node answers all that it was asked; says whether there was anything.
+    /// Sends the report for every open step. Returns whether there was any.
     fn answer(&mut self) -> bool {
         let reports = self.answers();
         for report in &reports {
@@ -98,7 +98,7 @@ impl World {
         !reports.is_empty()
     }
 
-    /// The node answers one thing.
+    /// Sends the report for one open step.
     pub(in crate::plan) fn answer_one(&mut self) -> bool {
         let report = self.answers().into_iter().next();
         report
@@ -134,7 +134,7 @@ impl World {
         reports
     }
 
-    /// The node answers, and what follows is carried out, until there is nothing more.
+    /// Sends reports and carries out plans until nothing is left to do.
     pub(in crate::plan) fn settle(&mut self) -> Vec<Step> {
         let mut steps = Vec::new();
         while self.answer() {

@@ -1,4 +1,4 @@
-//! Properties of a line under any order of events, and the cases that are easy to get wrong.
+//! Properties of a `Line` under any order of events, and single difficult cases.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ const PLACES: usize = 4;
 /// Requests that may wait in a test.
 const BACKLOG_MAX: u32 = 3;
 
-/// A handle that is nothing but its dyno's key.
+/// A handle that consists of its dyno's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct TestDyno(DynoKey);
 
@@ -112,14 +112,14 @@ fn waiting_request_times_out_with_h12_at_its_time_and_not_before() {
 }
 
 #[test]
-fn boot_has_a_limit_of_its_own_and_is_not_held_against_the_request() {
+fn boot_time_has_its_own_limit_and_does_not_count_as_waiting() {
     let mut line = TestLine::new(TestDyno::key);
     let booting = route(1, RouteTarget::Booting);
     line.publish_route(&booting, &mut Vec::new(), secs(0))
         .expect("first");
     let waiting = ticket(line.admit_request(secs(0), || 1));
     assert_ne!(line.check_wait(waiting, secs(74)), WaitStatus::Gone);
-    // The app comes up without a dyno for this request: it may wait its whole time to the first byte.
+    // The app is up but has no dyno for this request: the request may wait for its full time limit.
     let up = line.publish_route(&route(2, dynos(&[1])), &mut Vec::new(), secs(74));
     assert!(up.expect("newer").grants.is_empty());
     let check_at = secs(74) + FIRST_BYTE_TIMEOUT;
@@ -136,7 +136,7 @@ fn boot_has_a_limit_of_its_own_and_is_not_held_against_the_request() {
 }
 
 #[test]
-fn boots_over_and_over_do_not_hold_a_request_for_ever() {
+fn repeated_boots_do_not_hold_a_request_for_ever() {
     let mut line = TestLine::new(TestDyno::key);
     for boot in 0..20 {
         let booting = route(2 * boot, RouteTarget::Booting);
@@ -151,7 +151,7 @@ fn boots_over_and_over_do_not_hold_a_request_for_ever() {
 }
 
 #[test]
-fn route_that_refuses_answers_everybody_who_waits_in_order() {
+fn refusing_route_answers_all_waiting_requests_in_order() {
     let mut line = line_of_one();
     let taken = claim(line.admit_request(secs(1), || 0));
     let _waiting = [1, 2].map(|number| ticket(line.admit_request(secs(1), || number)));
@@ -189,7 +189,7 @@ fn second_handle_of_a_dyno_is_given_back() {
     assert_eq!(line.load().free, 2);
 }
 
-/// One thing that may happen. Numbers choose among what there is.
+/// A random event. The numbers select dynos and requests.
 #[derive(Clone, Debug)]
 enum Happening {
     Arrive,
@@ -219,7 +219,7 @@ fn happening() -> impl Strategy<Value = Happening> {
     ]
 }
 
-/// Drives a line as the router does, and an audit beside it.
+/// Drives a `Line` as the router does, together with a `RequestAudit`.
 struct Driver {
     line: TestLine,
     audit: RequestAudit,
@@ -395,7 +395,7 @@ impl Driver {
         }
     }
 
-    /// Refuses what waits and finishes what runs.
+    /// Refuses all waiting requests and finishes all running ones.
     fn finish(&mut self) {
         self.publish(RouteTarget::Refuse(Refusal::Maintenance));
         while !self.running.is_empty() {

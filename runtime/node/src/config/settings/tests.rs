@@ -66,7 +66,7 @@ fn defaults_serve_this_machine_alone() {
 }
 
 #[test]
-fn flags_win_over_the_file() {
+fn flags_override_the_file() {
     let file = "listen = \"0.0.0.0:80\"\nidle-after = \"off\"\nprice = 0.5\nfree-dynos = 0\nkeep-releases = 3\n";
     let day = Duration::from_secs(86_400);
     let flags = ServerSettings {
@@ -89,7 +89,7 @@ fn flags_win_over_the_file() {
 }
 
 #[test]
-fn openings_of_flags_replace_those_of_the_file() {
+fn egress_openings_of_flags_replace_those_of_the_file() {
     let file = "egress-allow = [\"10.0.0.0/8\", \"[fd00::5]:5432\"]\n";
     let texts = |flags: &[&str]| {
         let openings = flags.iter().map(|text| text.parse().expect("an opening"));
@@ -107,7 +107,7 @@ fn openings_of_flags_replace_those_of_the_file() {
 }
 
 #[test]
-fn proxies_of_flags_replace_those_of_the_file() {
+fn trusted_proxies_of_flags_replace_those_of_the_file() {
     let file = "trust-proxy = [\"10.0.0.0/8\", \"fd00::5\"]\n";
     let proxies = |texts: &[&str]| -> Vec<TrustedProxy> {
         let proxies = texts.iter().map(|text| text.parse().expect("a proxy"));

@@ -62,7 +62,7 @@ async fn is_empty(world: &World, begun: &AtomicUsize) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bodies_beyond_the_bound_stream_and_small_ones_are_read_first() {
+async fn bodies_beyond_the_memory_limit_are_streamed_and_small_bodies_are_read_first() {
     let (world, gate, begun) = gated(8);
     let mut slow = Vec::new();
     for _ in 0..8 {
@@ -91,7 +91,7 @@ async fn bodies_beyond_the_bound_stream_and_small_ones_are_read_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_leaves_the_line_gives_the_room_back() {
+async fn a_client_that_leaves_the_queue_releases_its_body_memory() {
     let (world, gate, begun) = gated(1);
     let load = || world.router.load(&app()).unwrap();
     let mut holder = begin(&world, 0, 0).await;
@@ -139,7 +139,7 @@ async fn pour(client: h2::client::SendRequest<Bytes>, sent: Arc<AtomicUsize>) ->
 }
 
 #[tokio::test(start_paused = true)]
-async fn streams_beyond_the_bound_are_held_back_by_their_window() {
+async fn streams_beyond_the_memory_limit_get_no_http2_window() {
     const STREAMS: usize = 60;
     /// Bytes that a connection may have in flight.
     const WINDOW: usize = 1024 * 1024;

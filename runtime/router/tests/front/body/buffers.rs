@@ -40,7 +40,7 @@ async fn pour(mut reply: Reply, held: Arc<AtomicUsize>) -> End {
 }
 
 #[tokio::test]
-async fn slow_readers_hold_up_guests_and_not_memory() {
+async fn slow_readers_block_guests_and_do_not_fill_memory() {
     let (begun, held): (Arc<AtomicUsize>, Arc<AtomicUsize>) = Default::default();
     let inside = (begun.clone(), held.clone());
     let count = u32::try_from(READERS).unwrap();
@@ -77,7 +77,7 @@ async fn slow_readers_hold_up_guests_and_not_memory() {
 }
 
 #[tokio::test]
-async fn small_answers_do_not_count() {
+async fn small_responses_do_not_count_towards_the_memory_limit() {
     let gate = Arc::new(tokio::sync::Semaphore::new(0));
     let inner = gate.clone();
     let world = World::new(1, move |_, mut reply: Reply, _| {

@@ -16,7 +16,7 @@ use crate::world::{End, World, app, connect, eventually, head, say, send};
 const REQUEST: &str = "GET / HTTP/1.1\r\nhost: hello.localhost\r\n\r\n";
 
 #[tokio::test(start_paused = true)]
-async fn a_guest_that_ends_soon_keeps_its_dyno() {
+async fn a_guest_that_ends_soon_after_a_hangup_keeps_its_dyno() {
     let started = Arc::new(AtomicUsize::new(0));
     let seen = started.clone();
     let world = World::new(1, move |_, mut reply: Reply, _| {
@@ -44,7 +44,7 @@ async fn a_guest_that_ends_soon_keeps_its_dyno() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_guest_that_does_not_is_killed_after_the_grace() {
+async fn a_guest_that_runs_on_after_a_hangup_is_killed_after_the_grace_time() {
     let started = Arc::new(AtomicUsize::new(0));
     let seen = started.clone();
     let world = World::new(1, move |_, _reply: Reply, _| {
@@ -67,7 +67,7 @@ async fn a_guest_that_does_not_is_killed_after_the_grace() {
 
 /// The request is in the app's log, although serving it never began.
 #[tokio::test]
-async fn a_client_may_leave_before_its_request_is_looked_at() {
+async fn a_request_is_logged_when_its_client_leaves_before_serving_begins() {
     let world = World::new(1, |_, reply, _| async move { say(reply, 200, "hello") });
     let mut raw = Raw::new(world.pipe());
     raw.send(REQUEST).await;
@@ -79,7 +79,7 @@ async fn a_client_may_leave_before_its_request_is_looked_at() {
 }
 
 #[tokio::test]
-async fn a_hangup_in_mid_response() {
+async fn a_hangup_within_a_response_is_logged_and_frees_the_dyno() {
     let world = World::new(1, |_, mut reply: Reply, _| async move {
         reply.send_head(head(200)).unwrap();
         for _ in 0..1000 {
@@ -103,7 +103,7 @@ async fn a_hangup_in_mid_response() {
 }
 
 #[tokio::test]
-async fn an_upload_that_breaks_off_is_no_whole_body() {
+async fn an_aborted_upload_is_not_a_complete_body() {
     for framing in [
         "content-length: 1000000\r\n",
         "transfer-encoding: chunked\r\n",
@@ -152,7 +152,7 @@ async fn a_hangup_within_a_small_body_takes_no_dyno() {
 }
 
 #[tokio::test]
-async fn a_panic_in_a_guest_is_our_fault_and_hurts_nobody_else() {
+async fn a_panic_of_a_dyno_fails_only_its_request() {
     let world = World::new(2, |request: http::Request<_>, reply, _| async move {
         if request.uri().path() == "/late" {
             tokio::time::sleep(Duration::from_millis(5)).await;

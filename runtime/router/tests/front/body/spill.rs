@@ -152,7 +152,7 @@ async fn slow_readers_get_every_byte_at_any_pace() {
 }
 
 #[tokio::test]
-async fn chunked_bodies_and_http2_come_back_whole() {
+async fn chunked_and_http2_responses_on_disk_arrive_complete() {
     let folder = Folder::new("h2");
     let world = patterned(&folder.0, 1);
     let mut client = client(world.pipe()).await;
@@ -176,7 +176,7 @@ async fn chunked_bodies_and_http2_come_back_whole() {
 
 /// A response that breaks off while it is on disk breaks off for the client, after all bytes before.
 #[tokio::test]
-async fn a_response_that_breaks_off_is_no_whole_one() {
+async fn an_aborted_response_on_disk_is_aborted_for_the_client() {
     let folder = Folder::new("half");
     let world = patterned(&folder.0, 1);
     let mut raw = Raw::new(world.pipe());
@@ -187,7 +187,7 @@ async fn a_response_that_breaks_off_is_no_whole_one() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_takes_its_part_of_the_disk_along() {
+async fn a_client_that_leaves_releases_its_disk_space() {
     let folder = Folder::new("leaves");
     let world = patterned(&folder.0, 1);
     for _ in 0..20 {
@@ -202,7 +202,7 @@ async fn a_client_that_leaves_takes_its_part_of_the_disk_along() {
 
 /// If the disk takes nothing, the response does not fail: the guest waits for its client.
 #[tokio::test(start_paused = true)]
-async fn without_a_disk_the_guest_waits_for_its_client() {
+async fn without_disk_space_the_guest_waits_for_its_client() {
     let world = patterned(Path::new("/nonexistent/folder"), 1);
     let mut raw = Raw::new(world.pipe());
     raw.send(get("/3000000?length")).await;

@@ -53,7 +53,7 @@ impl World {
 /// A client that reads nothing, or almost nothing, of a response larger than the buffer frees its dyno after the
 /// patience for readers, whatever the app's time limit is.
 #[tokio::test(start_paused = true)]
-async fn a_reader_below_the_least_rate_is_cut_off_and_frees_the_dyno() {
+async fn a_reader_below_the_minimum_rate_is_cut_off_and_frees_the_dyno() {
     for bytes_in_5_s in [0, 100, 20_000] {
         let world = large(1);
         let mut slow = Raw::new(world.pipe());
@@ -80,7 +80,7 @@ async fn a_reader_below_the_least_rate_is_cut_off_and_frees_the_dyno() {
 
 /// A guest that never ends its response is killed after such a client.
 #[tokio::test(start_paused = true)]
-async fn an_endless_response_ends_with_its_slow_reader() {
+async fn an_endless_response_is_killed_after_its_slow_reader() {
     let world = World::new(1, |_, mut reply: Reply, _| async move {
         reply.send_head(head(200)).unwrap();
         loop {
@@ -96,7 +96,7 @@ async fn an_endless_response_ends_with_its_slow_reader() {
 
 /// 30 KB/s is a slow mobile network, and fast enough.
 #[tokio::test(start_paused = true)]
-async fn a_reader_above_the_least_rate_has_all_the_time_that_it_takes() {
+async fn a_reader_above_the_minimum_rate_has_unlimited_time() {
     for (bytes, seconds) in [(30_000, 1), (90_000, 9), (150_000, 5)] {
         let world = large(1);
         let mut slow = Raw::new(world.pipe());
@@ -119,7 +119,7 @@ async fn a_reader_above_the_least_rate_has_all_the_time_that_it_takes() {
 
 /// A client is not too slow while the app has produced nothing.
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_the_app_produces_slowly_goes_on() {
+async fn a_response_that_the_app_produces_slowly_is_not_cut_off() {
     let world = World::new(1, |_, mut reply: Reply, _| async move {
         reply.send_head(head(200)).unwrap();
         for _ in 0..100 {
@@ -159,7 +159,7 @@ async fn slow_readers_over_sockets_do_not_hold_all_dynos() {
 }
 
 #[tokio::test]
-async fn three_hundred_stalled_clients_move_nobody() {
+async fn three_hundred_stalled_clients_do_not_delay_other_clients() {
     let world = large(2);
     let server = world.listen().await;
     let mut stalled = Vec::new();
@@ -185,7 +185,7 @@ async fn three_hundred_stalled_clients_move_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_head_must_be_there_in_time() {
+async fn a_request_head_must_arrive_in_time() {
     let world = World::new(1, |_, reply, _| async { say(reply, 200, "reached") });
     for first in [
         "",
@@ -221,7 +221,7 @@ async fn a_silent_connection_is_closed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_guest_is_not_a_silent_connection() {
+async fn a_connection_with_a_slow_guest_is_not_closed() {
     let world = World::new(1, |_, reply, _| async {
         sleep(Duration::from_secs(290)).await;
         say(reply, 200, "reached")
@@ -235,7 +235,7 @@ async fn a_slow_guest_is_not_a_silent_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_small_body_must_be_there_in_time() {
+async fn a_small_request_body_must_arrive_in_time() {
     let world = World::new(1, |_, reply, _| async { say(reply, 200, "reached") });
     let head = "POST / HTTP/1.1\r\nhost: hello.localhost\r\ncontent-length: 1000\r\n\r\n";
     for (drip, seconds) in [(0, 55), (1, 60)] {
@@ -260,7 +260,7 @@ async fn a_small_body_must_be_there_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_large_upload_that_stops_is_the_clients_fault() {
+async fn a_stalled_large_upload_is_an_error_of_the_client() {
     let world = World::new(1, |request, reply, _| crate::world::echo(request, reply));
     let mut raw = Raw::new(world.pipe());
     raw.send("POST / HTTP/1.1\r\nhost: hello.localhost\r\ncontent-length: 1000000\r\n\r\n")
@@ -276,7 +276,7 @@ async fn a_large_upload_that_stops_is_the_clients_fault() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_upload_that_comes_along_is_not_timed_out() {
+async fn a_slow_but_steady_upload_is_not_timed_out() {
     let world = World::new(1, |request, reply, _| crate::world::echo(request, reply));
     let mut raw = Raw::new(world.pipe());
     raw.send("POST / HTTP/1.1\r\nhost: hello.localhost\r\ncontent-length: 2000000\r\n\r\n")

@@ -31,7 +31,7 @@ async fn a_small_body_is_read_before_a_dyno_is_taken() {
 }
 
 #[tokio::test]
-async fn a_guest_knows_the_size_of_what_is_coming() {
+async fn a_guest_knows_the_announced_size_of_a_body() {
     let world = World::new(
         1,
         |request: http::Request<exchange::RequestBody>, reply, _| async move {
@@ -67,7 +67,7 @@ async fn echo_away(request: http::Request<exchange::RequestBody>) -> usize {
 }
 
 #[tokio::test]
-async fn a_body_that_nobody_reads_corrupts_nothing() {
+async fn an_unread_body_is_never_parsed_as_a_request() {
     let calls = Arc::new(AtomicUsize::new(0));
     let seen = calls.clone();
     let world = World::new(1, move |request: http::Request<_>, reply, _| {
@@ -107,7 +107,7 @@ async fn a_body_that_nobody_reads_corrupts_nothing() {
 }
 
 #[tokio::test]
-async fn continue_is_said_when_the_body_is_wanted() {
+async fn continue_is_sent_when_the_body_is_needed() {
     let world = World::new(1, |request, reply, _| echo(request, reply));
     let server = world.listen().await;
     let mut raw = Raw::new(connect(&server).await);
@@ -126,7 +126,7 @@ async fn continue_is_said_when_the_body_is_wanted() {
 }
 
 #[tokio::test]
-async fn a_refused_request_is_not_read() {
+async fn the_body_of_a_refused_request_is_not_read() {
     let world = World::new(1, |_, reply, _| async { say(reply, 200, "reached") });
     let refuse = grid::protocol::RouteTarget::Refuse(grid::protocol::Refusal::Maintenance);
     world.publish(refuse, Vec::new(), 100);

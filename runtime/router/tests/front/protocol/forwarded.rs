@@ -27,7 +27,7 @@ const OF_A_TLS_PROXY: &str = "X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto:
      X-Real-IP: 203.0.113.9\r\n";
 
 #[tokio::test]
-async fn a_trusted_proxy_is_believed_and_its_address_appended() {
+async fn headers_of_a_trusted_proxy_are_kept_and_its_address_appended() {
     for (proxies, peer, shown) in [
         (vec!["192.0.2.7"], "192.0.2.7", "192.0.2.7"),
         (vec!["10.0.0.0/8", "192.0.2.0/24"], "192.0.2.7", "192.0.2.7"),
@@ -48,7 +48,7 @@ async fn a_trusted_proxy_is_believed_and_its_address_appended() {
 }
 
 #[tokio::test]
-async fn a_stranger_is_not_believed_whoever_is_trusted() {
+async fn forwarding_headers_of_untrusted_clients_are_replaced() {
     for (proxies, peer) in [
         (vec![], "192.0.2.7"),
         (vec!["192.0.2.8"], "192.0.2.7"),
@@ -71,7 +71,7 @@ async fn a_stranger_is_not_believed_whoever_is_trusted() {
 /// The log and the app see all proxies of a chain. The first address from the right that the operator
 /// does not trust is the client.
 #[tokio::test]
-async fn several_proxies_in_a_row() {
+async fn the_client_of_a_proxy_chain_is_the_first_untrusted_address_from_the_right() {
     let headers = "X-Forwarded-For: 203.0.113.9, 10.0.0.2\r\nX-Forwarded-For: 10.0.0.3\r\n\
                    X-Forwarded-Proto: https\r\nX-Forwarded-Port: 8443\r\n";
     let (seen, line) = seen_behind(&["10.0.0.0/8"], "10.0.0.4", headers).await;
@@ -82,7 +82,7 @@ async fn several_proxies_in_a_row() {
 }
 
 #[tokio::test]
-async fn what_a_trusted_proxy_says_wrongly_counts_as_not_said() {
+async fn malformed_headers_of_a_trusted_proxy_are_ignored() {
     let headers = "X-Forwarded-For: <script>\r\nX-Forwarded-Proto: javascript\r\n\
                    X-Forwarded-Port: 80; drop\r\nX-Forwarded-Host: a b\r\n";
     let (seen, line) = seen_behind(&["192.0.2.7"], "192.0.2.7", headers).await;
@@ -96,9 +96,9 @@ async fn what_a_trusted_proxy_says_wrongly_counts_as_not_said() {
     );
 }
 
-/// A trusted proxy does not make the client's other headers pass.
+/// The router's own headers are replaced, even if a trusted proxy sends them.
 #[tokio::test]
-async fn a_trusted_proxy_tells_of_the_client_alone() {
+async fn a_trusted_proxy_cannot_pass_other_reserved_headers() {
     let headers = "X-Dyno-Queue-Wait: 9\r\nX-Request-Start: 1\r\nX_Forwarded_For: 6.6.6.6\r\n";
     let (seen, _) = seen_behind(&["192.0.2.7"], "192.0.2.7", headers).await;
     assert_eq!(value(&seen, "x-dyno-queue-wait"), ["0"]);
@@ -107,7 +107,7 @@ async fn a_trusted_proxy_tells_of_the_client_alone() {
 }
 
 #[tokio::test]
-async fn a_trusted_proxy_may_open_as_many_connections_as_there_are() {
+async fn connections_of_a_trusted_proxy_have_no_limit_per_client() {
     let limits = RouterLimits {
         connections_per_client_max: 2,
         ..RouterLimits::default()

@@ -33,7 +33,7 @@ pub(crate) fn value<'a>(seen: &'a [String], name: &str) -> Vec<&'a str> {
 }
 
 #[tokio::test]
-async fn the_app_is_told_who_asks() {
+async fn the_app_gets_the_address_of_the_client() {
     let seen = seen("").await;
     assert_eq!(seen[0], "GET /x");
     assert_eq!(value(&seen, "host"), ["hello.localhost"]);
@@ -50,7 +50,7 @@ async fn the_app_is_told_who_asks() {
 }
 
 #[tokio::test]
-async fn a_clients_own_copies_do_not_pass() {
+async fn forwarding_headers_of_the_client_are_replaced_or_removed() {
     let forged = "X-Forwarded-For: 6.6.6.6\r\nx-forwarded-for: 7.7.7.7\r\nX-Forwarded-Proto: https\r\n\
                   X-Forwarded-Host: evil.example\r\nForwarded: for=6.6.6.6\r\nX-Forwarded-User: root\r\n\
                   X-Real-IP: 6.6.6.6\r\nX-Forwarded-Ssl: on\r\nX-Forwarded-Port: 443\r\nX-Request-Start: 1\r\nX-Dyno-Queue-Wait: 9\r\n\
@@ -76,7 +76,7 @@ async fn a_clients_own_copies_do_not_pass() {
 }
 
 #[tokio::test]
-async fn hop_by_hop_headers_stop_here() {
+async fn hop_by_hop_headers_are_not_forwarded() {
     let hops = "Connection: keep-alive, X-Private, X-Forwarded-For, Host\r\nX-Private: 1\r\n\
                 Keep-Alive: timeout=5\r\nProxy-Connection: keep-alive\r\nTE: trailers\r\n\
                 Upgrade: h2c\r\nHTTP2-Settings: AAA\r\nProxy-Authorization: x\r\n\
@@ -102,7 +102,7 @@ async fn hop_by_hop_headers_stop_here() {
 }
 
 #[tokio::test]
-async fn a_sane_request_id_is_kept() {
+async fn a_valid_request_id_of_the_client_is_kept() {
     let long = "a".repeat(200);
     for (sent, kept) in [
         ("abc-123_.:+/=~@".to_owned(), true),
@@ -130,7 +130,7 @@ async fn a_sane_request_id_is_kept() {
 }
 
 #[tokio::test]
-async fn a_guests_connection_headers_do_not_pass() {
+async fn connection_headers_of_a_guest_are_removed() {
     let world = World::new(1, |_, mut reply: Reply, _| async move {
         let mut head = head(200);
         for (name, value) in [
@@ -166,7 +166,7 @@ async fn a_guests_connection_headers_do_not_pass() {
 }
 
 #[tokio::test]
-async fn an_absolute_target_names_the_host() {
+async fn an_absolute_target_replaces_the_host_header() {
     let world = World::new(1, |request, reply, _| mirror(request, reply));
     let mut raw = Raw::new(world.pipe());
     for (target, path) in [

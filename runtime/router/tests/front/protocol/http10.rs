@@ -51,7 +51,7 @@ async fn a_body_of_unknown_length_ends_with_the_connection() {
 /// RFC 9112, 9.3: the connection of an HTTP/1.0 client is kept only if the client asks for it, and the response says
 /// that.
 #[tokio::test]
-async fn a_connection_is_kept_when_it_is_asked_for() {
+async fn a_connection_is_kept_when_the_client_asks_for_keep_alive() {
     let world = world();
     let text = all(
         Raw::new(world.pipe()),
@@ -75,7 +75,7 @@ async fn a_connection_is_kept_when_it_is_asked_for() {
 
 /// RFC 9110, 15.2: no 1xx to a client of HTTP/1.0; 10.1.1: its expectation is ignored.
 #[tokio::test]
-async fn no_interim_response_is_sent() {
+async fn no_interim_response_is_sent_to_http_1_0() {
     let head = "POST / HTTP/1.0\r\nhost: hello.localhost\r\ncontent-length: 2\r\n";
     for expect in ["100-continue", "something-else"] {
         let text = all(
@@ -90,7 +90,7 @@ async fn no_interim_response_is_sent() {
 
 /// RFC 9112, 3.2: HTTP/1.1 requires `Host`. Without it, a request reaches an app only if every host leads to that app.
 #[tokio::test]
-async fn a_request_without_a_host_is_the_only_apps() {
+async fn a_request_without_a_host_reaches_the_only_app() {
     let text = all(Raw::new(world().pipe()), "GET / HTTP/1.0\r\n\r\n").await;
     assert!(text.starts_with("http/1.0 404 "), "{text}");
 
@@ -120,7 +120,7 @@ async fn a_request_without_a_host_is_the_only_apps() {
 
 /// RFC 9112, 3.2.2: the target in absolute form wins over `Host`, in the log as well.
 #[tokio::test]
-async fn a_target_in_absolute_form_is_logged_as_it_counted() {
+async fn the_host_of_an_absolute_target_is_logged() {
     for (target, path) in [
         ("http://hello.localhost/a?b", "/a?b"),
         ("HTTP://HELLO.localhost?x=1", "/?x=1"),

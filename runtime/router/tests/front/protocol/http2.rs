@@ -94,7 +94,7 @@ async fn many_streams_share_one_dyno_and_one_connection() {
 }
 
 #[tokio::test]
-async fn hosts_must_agree() {
+async fn host_header_and_authority_must_agree() {
     let world = World::new(1, |_, reply, _| async { say(reply, 200, "reached") });
     let server = world.listen().await;
     let mut client = client(connect(&server).await).await;
@@ -115,7 +115,7 @@ async fn hosts_must_agree() {
 }
 
 #[tokio::test]
-async fn methods_expectations_and_sizes() {
+async fn invalid_methods_expectations_and_sizes_are_refused() {
     let world = World::new(1, |_, reply, _| async { say(reply, 200, "reached") });
     let server = world.listen().await;
     let mut client = client(connect(&server).await).await;
@@ -143,7 +143,7 @@ async fn methods_expectations_and_sizes() {
 }
 
 #[tokio::test]
-async fn a_trap_in_mid_body_resets_the_stream_and_no_other() {
+async fn a_trap_within_a_body_resets_only_its_stream() {
     let world = World::new(1, |request: Request<_>, mut reply: Reply, _| async move {
         if request.uri().path() == "/fine" {
             return say(reply, 200, "fine");
@@ -175,7 +175,7 @@ async fn a_trap_in_mid_body_resets_the_stream_and_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reset_is_a_hangup() {
+async fn a_stream_reset_by_the_client_is_a_hangup() {
     let world = World::new(1, |_, _reply: Reply, _| async move {
         let _held = _reply;
         std::future::pending::<End>().await
@@ -191,7 +191,7 @@ async fn a_reset_is_a_hangup() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_takes_nothing_is_reset_and_the_connection_lives() {
+async fn a_stream_whose_client_reads_nothing_is_reset_and_the_connection_stays() {
     let world = World::new(2, |request: Request<_>, mut reply: Reply, _| async move {
         if request.uri().path() == "/fine" {
             return say(reply, 200, "fine");
@@ -236,7 +236,7 @@ async fn a_stream_that_takes_nothing_is_reset_and_the_connection_lives() {
 
 /// The same for a response larger than the buffer: the dyno is free long before its end.
 #[tokio::test(start_paused = true)]
-async fn a_window_that_never_opens_frees_the_dyno() {
+async fn a_client_that_never_opens_its_window_frees_the_dyno() {
     let world = World::new(1, |request: Request<_>, mut reply: Reply, _| async move {
         if request.uri().path() == "/fine" {
             return say(reply, 200, "fine");
@@ -320,7 +320,7 @@ async fn is_given_up(frames: impl Fn(u32) -> Vec<u8>) -> bool {
 }
 
 #[tokio::test]
-async fn floods_are_given_up() {
+async fn connections_that_flood_frames_are_closed() {
     assert!(is_given_up(|_| frame(4, 0, 0, &[])).await, "settings");
     assert!(is_given_up(|_| frame(6, 0, 0, &[0; 8])).await, "ping");
     assert!(
@@ -348,7 +348,7 @@ async fn floods_are_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_block_of_headers_must_be_there_in_time() {
+async fn a_header_block_must_arrive_in_time() {
     let world = World::new(1, |_, reply, _| async { say(reply, 200, "reached") });
     let mut io = world.pipe();
     let mut first = PREFACE.to_vec();
@@ -362,7 +362,7 @@ async fn a_block_of_headers_must_be_there_in_time() {
 }
 
 #[tokio::test]
-async fn a_close_lets_streams_finish() {
+async fn a_graceful_close_lets_streams_finish() {
     let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
     let inner = gate.clone();
     let world = World::new(1, move |_, reply, _| {

@@ -30,7 +30,7 @@ async fn ask(request: Request<()>) -> (u16, Vec<String>) {
 
 /// RFC 9113, 8.2.3.
 #[tokio::test]
-async fn the_crumbs_of_a_cookie_are_joined() {
+async fn the_parts_of_a_cookie_are_joined() {
     let mut request = get();
     for crumb in ["a=1", "b=2; c=3", "d=\"4\""] {
         request
@@ -70,7 +70,7 @@ async fn a_value_with_blanks_around_it_is_malformed() {
 
 /// RFC 9113, 8.2.2.
 #[tokio::test]
-async fn a_header_of_one_connection_is_malformed() {
+async fn connection_specific_headers_are_malformed() {
     for (name, bad) in [
         ("connection", "close"),
         ("keep-alive", "timeout=5"),

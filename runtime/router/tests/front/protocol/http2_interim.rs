@@ -37,7 +37,7 @@ async fn text(response: Response<h2::RecvStream>) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_waits_is_asked_for_its_body() {
+async fn a_client_that_waits_for_100_continue_gets_it() {
     for length in [5, 200_000] {
         let world = World::new(1, |request, reply, _| echo(request, reply));
         let mut client = client(world.pipe()).await;
@@ -58,7 +58,7 @@ async fn a_client_that_waits_is_asked_for_its_body() {
 /// RFC 9110, 10.1.1: no 100 for a request that is refused anyway, for a body that has arrived already, or without
 /// `Expect`.
 #[tokio::test(start_paused = true)]
-async fn a_body_that_is_not_wanted_is_not_asked_for() {
+async fn no_100_continue_for_a_body_that_is_not_needed() {
     let world = World::new(1, |request, reply, _| echo(request, reply));
     let mut client = client(world.pipe()).await;
     for expect in [None, Some("100-continue")] {
@@ -145,7 +145,7 @@ async fn endless_interim_responses_are_dropped() {
 /// Whatever code the client resets the stream with, the upload is not complete: one that is read before a dyno is
 /// taken reaches no dyno, and one that is streamed breaks off.
 #[tokio::test(start_paused = true)]
-async fn a_body_that_is_reset_is_broken_off() {
+async fn a_body_whose_stream_is_reset_is_not_complete() {
     for (length, reason) in [100, 100_000].into_iter().flat_map(|length| {
         [h2::Reason::NO_ERROR, h2::Reason::CANCEL].map(|reason| (length, reason))
     }) {
@@ -173,7 +173,7 @@ async fn a_body_that_is_reset_is_broken_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_response_has_a_date_and_its_length() {
+async fn a_response_has_a_date_and_a_length() {
     let world = World::new(1, |_, reply, _| async { say(reply, 200, "twelve bytes") });
     let mut client = client(world.pipe()).await;
     let request = Request::get("http://hello.localhost/").body(()).unwrap();

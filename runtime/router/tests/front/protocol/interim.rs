@@ -65,7 +65,7 @@ async fn early_hints_come_before_the_response() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn they_come_at_once() {
+async fn interim_responses_are_sent_at_once() {
     let world = hinting();
     let mut raw = Raw::new(world.pipe());
     let begun = tokio::time::Instant::now();
@@ -76,7 +76,7 @@ async fn they_come_at_once() {
 
 /// Pipelined requests: the interim responses stand before their own response.
 #[tokio::test(start_paused = true)]
-async fn they_stand_before_their_own_response() {
+async fn interim_responses_come_before_their_own_pipelined_response() {
     let world = hinting();
     let mut raw = Raw::new(world.pipe());
     raw.send(get("/slow", "1.1").repeat(3)).await;
@@ -90,7 +90,7 @@ async fn they_stand_before_their_own_response() {
 
 /// RFC 9110, 15.2: a server must not send a 1xx to a client of HTTP/1.0.
 #[tokio::test(start_paused = true)]
-async fn a_client_of_http_1_0_gets_none() {
+async fn a_client_of_http_1_0_gets_no_interim_response() {
     let world = hinting();
     let mut raw = Raw::new(world.pipe());
     raw.send(get("/slow", "1.0")).await;
@@ -104,7 +104,7 @@ async fn a_client_of_http_1_0_gets_none() {
 
 /// A response with a length goes out without its trailers, and is complete.
 #[tokio::test(start_paused = true)]
-async fn trailers_beside_a_length_are_no_interruption() {
+async fn trailers_of_a_response_with_a_length_are_dropped() {
     let world = World::new(1, |_, mut reply: Reply, _| async move {
         let mut head = head(200);
         head.headers
@@ -134,7 +134,7 @@ async fn trailers_beside_a_length_are_no_interruption() {
 
 /// The number of a response's headers is bounded, whatever their size; the log has the reason.
 #[tokio::test]
-async fn a_response_of_too_many_headers_is_none() {
+async fn a_response_with_too_many_headers_is_refused() {
     for (count, fits) in [(1_000, true), (1_001, false), (2_000, false)] {
         let world = World::new(1, move |_, mut reply: Reply, _| async move {
             let mut head = head(200);
@@ -162,7 +162,7 @@ async fn a_response_of_too_many_headers_is_none() {
 
 /// The response of a server dyno that uses HTTP/1.0 is sent as HTTP/1.1.
 #[tokio::test(start_paused = true)]
-async fn the_router_speaks_its_own_version() {
+async fn responses_have_the_http_version_of_the_router() {
     let world = World::servers(1, |_, mut reply: Reply, _| async move {
         let mut head = head(200);
         head.version = http::Version::HTTP_10;

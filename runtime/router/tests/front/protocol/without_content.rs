@@ -80,7 +80,7 @@ async fn all_are_whole(world: &World, rest: Rest) {
 }
 
 #[tokio::test]
-async fn over_http1_the_length_stays_and_the_connection_goes_on() {
+async fn over_http1_the_length_is_kept_and_the_connection_stays_open() {
     for rest in ALL {
         let world = world(rest);
         let server = world.listen().await;
@@ -126,7 +126,7 @@ async fn over_http2_no_stream_is_reset() {
 
 /// A body that never ends holds the dyno of a HEAD no longer than that of a client that has left.
 #[tokio::test(start_paused = true)]
-async fn a_head_of_an_endless_body_is_over_soon() {
+async fn a_head_request_of_an_endless_body_frees_the_dyno() {
     let world = World::new(1, |request, mut reply: Reply, _| async move {
         if request.method() == "GET" {
             return say(reply, 200, "still here");
@@ -149,7 +149,7 @@ async fn a_head_of_an_endless_body_is_over_soon() {
 
 /// A length of zero is not sent if a GET would not have it (RFC 9110, 8.6).
 #[tokio::test]
-async fn a_head_without_a_length_is_given_none() {
+async fn a_head_response_without_a_length_gets_no_length() {
     let world = World::new(1, |_, mut reply: Reply, _| async move {
         reply.send_head(head(200)).unwrap();
         reply.finish(None);

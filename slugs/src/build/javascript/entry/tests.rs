@@ -1,4 +1,4 @@
-//! The choice of an app's first file, and the warning about output that is older than its source.
+//! The entry file of an app, and the warning about output that is older than its source.
 
 use std::time::Duration;
 

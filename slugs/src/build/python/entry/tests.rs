@@ -1,8 +1,8 @@
-//! Projects of every usual shape, and what of each answers requests.
+//! Detection of the WSGI app in projects of every usual layout.
 
 use super::*;
 
-/// The entry that is found in these files, one of which may be a Procfile or `.flaskenv`.
+/// The entry that is found in `files`, which may include a Procfile or `.flaskenv`.
 fn found(files: &[(&str, &str)]) -> Result<PythonEntry, String> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let flask_env = files.iter().find(|(file, _)| *file == ".flaskenv");
@@ -54,7 +54,7 @@ const MANAGE: &str = "import os, sys\ndef main():\n    os.environ.setdefault('DJ
 const WSGI: &str = "import os\nfrom django.core.wsgi import get_wsgi_application\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'mysite.settings')\napplication = get_wsgi_application()\n";
 
 #[test]
-fn the_procfile_names_the_app_as_its_server_is_told() {
+fn a_server_command_in_the_procfile_names_the_app() {
     let shop = [
         ("shop/__init__.py", FACTORY),
         ("shop/wsgi.py", "application = 1\n"),
@@ -104,7 +104,7 @@ fn the_procfile_names_the_app_as_its_server_is_told() {
 }
 
 #[test]
-fn folders_and_settings_of_servers_name_the_app() {
+fn server_options_and_settings_name_the_app() {
     let shop = [
         ("shop/__init__.py", FACTORY),
         ("shop/wsgi.py", "application = 1\n"),
@@ -139,7 +139,7 @@ fn folders_and_settings_of_servers_name_the_app() {
 }
 
 #[test]
-fn programs_that_start_a_server_are_run_until_they_do() {
+fn programs_that_start_a_server_are_run_until_the_server_starts() {
     let guarded = format!("{FLASK}if __name__ == '__main__':\n    app.run()\n");
     let entry = found(&[
         ("app.py", &guarded),
@@ -168,7 +168,7 @@ fn programs_that_start_a_server_are_run_until_they_do() {
         (module.script_module.as_str(), module.starts),
         ("shop", vec!["shop/__main__.py".to_owned()])
     );
-    // Importing such a file would never end.
+    // Importing a file that starts a server would never end.
     let bottle = "from bottle import route, run\n@route('/')\ndef index(): return 'x'\nrun(host='localhost', port=8080)\n";
     assert_eq!(
         found(&[("app.py", bottle)]).expect("a program").script,
@@ -190,7 +190,7 @@ fn programs_that_start_a_server_are_run_until_they_do() {
 }
 
 #[test]
-fn without_a_procfile_projects_are_known_by_their_shape() {
+fn without_a_procfile_the_app_is_found_by_usual_file_names() {
     is_app(&[("app.py", FLASK)], "app:", &[""]);
     is_app(
         &[("wsgi.py", "from shop import app\n"), ("app.py", FLASK)],
@@ -238,7 +238,7 @@ fn without_a_procfile_projects_are_known_by_their_shape() {
 }
 
 #[test]
-fn django_is_known_by_manage_py() {
+fn django_projects_are_recognized_by_manage_py() {
     let mysite = [
         ("manage.py", MANAGE),
         ("mysite/__init__.py", ""),
@@ -308,7 +308,7 @@ fn django_is_known_by_manage_py() {
 }
 
 #[test]
-fn what_cannot_be_served_is_told_in_one_line() {
+fn apps_that_cannot_be_served_get_a_one_line_error() {
     for (files, says) in [
         (
             &[("app.py", "print('hello')\n")][..],
@@ -356,7 +356,7 @@ fn what_cannot_be_served_is_told_in_one_line() {
         let error = found(files).expect_err(says);
         assert!(error.contains(says) && !error.contains('\n'), "{error}");
     }
-    // A module of a package is looked for once the packages are there.
+    // Modules of packages are checked later, when the packages are installed.
     let foreign =
         found(&[("app.py", FLASK), ("Procfile", "web: gunicorn isso.run\n")]).expect("later");
     assert!(foreign.check_module(|module| module == "isso.run").is_ok());

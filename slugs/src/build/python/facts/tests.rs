@@ -1,4 +1,4 @@
-//! The facts that Python's parser finds in files, and the resolution of module names to files.
+//! Facts that Python's parser finds in files, and the mapping from module names to files.
 
 use super::*;
 
@@ -16,7 +16,7 @@ fn imports(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn imports_are_read_by_pythons_own_parser() {
+fn imports_are_read_with_the_parser_of_python() {
     let text = "\"\"\"Words.\n\nfrom markupsafe import nothing\nimport this\n\"\"\"\n";
     assert!(imports(text).is_empty(), "a docstring imports nothing");
     assert_eq!(
@@ -38,7 +38,7 @@ fn imports_are_read_by_pythons_own_parser() {
 }
 
 #[test]
-fn imports_under_conditions_are_told_from_others() {
+fn conditional_imports_are_distinguished() {
     let guarded = "try:\n    import a\nexcept ImportError:\n    import b\nelse:\n    import c\n";
     assert_eq!(imports(guarded), ["a: caught", "b: maybe", "c: maybe"]);
     let suppressed =
@@ -68,7 +68,7 @@ fn imports_under_conditions_are_told_from_others() {
 }
 
 #[test]
-fn modules_are_found_from_every_root() {
+fn modules_are_found_in_every_root_folder() {
     let mut facts = SourceFacts::of_files(&[
         ("app.py", "import shop.views\nfrom lib import tools\n"),
         ("src/shop/__init__.py", ""),

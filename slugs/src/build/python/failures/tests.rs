@@ -1,4 +1,4 @@
-//! The handling of failed imports.
+//! How failed imports are reported.
 
 use super::*;
 

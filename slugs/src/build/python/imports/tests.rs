@@ -1,4 +1,4 @@
-//! The imports of files, and how certain it is that each import runs.
+//! Which modules an app imports, and with which certainty.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn when(files: &[(&str, &str)], module: &str) -> Option<Option<ImportCertainty>>
 }
 
 #[test]
-fn only_what_the_apps_files_load_is_sure() {
+fn only_imports_reachable_from_the_app_are_certain() {
     let files = [
         ("app.py", "from shop import views\n"),
         ("shop/__init__.py", "import a\n"),
@@ -42,7 +42,7 @@ fn only_what_the_apps_files_load_is_sure() {
 }
 
 #[test]
-fn settings_lead_to_the_modules_that_they_name() {
+fn settings_that_name_modules_count_as_possible_imports() {
     let files = [
         (
             "app.py",

@@ -1,9 +1,9 @@
-//! The messages of pip, and the contents of packages.
+//! Errors of pip, and programs that packages install.
 
 use super::*;
 
 #[test]
-fn what_pip_says_is_put_in_words() {
+fn errors_of_pip_are_explained() {
     let lines = |text: &str| vec![text.to_owned()];
     let none = lines("ERROR: No matching distribution found for flsk==1");
     assert_eq!(missing_wheel(&none), Some("flsk==1"));

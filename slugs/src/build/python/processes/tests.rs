@@ -24,7 +24,7 @@ fn of(line: &str) -> Result<Vec<String>, String> {
 }
 
 #[test]
-fn process_types_become_the_words_after_python() {
+fn command_lines_become_arguments_of_python() {
     for (line, args) in [
         ("python manage.py migrate", &["manage.py", "migrate"][..]),
         (
@@ -53,7 +53,7 @@ fn process_types_become_the_words_after_python() {
 }
 
 #[test]
-fn what_no_dyno_can_run_is_told_by_its_name() {
+fn commands_that_no_dyno_can_run_are_named() {
     let absent = of("python jobs/work.py").expect_err("not there");
     assert!(
         absent.contains("`jobs/work.py`, which is not in"),
@@ -78,7 +78,7 @@ fn what_no_dyno_can_run_is_told_by_its_name() {
 }
 
 #[test]
-fn one_offs_have_words_for_python_and_programs_of_packages() {
+fn command_words_include_python_and_programs_of_packages() {
     let words = command_words(&scripts());
     let names: Vec<&str> = words.keys().map(String::as_str).collect();
     assert_eq!(

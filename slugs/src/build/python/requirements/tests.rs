@@ -1,4 +1,4 @@
-//! The requirements of projects of every form.
+//! The packages that projects require, for every format of project files.
 
 use super::*;
 
@@ -25,7 +25,7 @@ fn read(files: &[(&str, &str)]) -> RequestedPackages {
 }
 
 #[test]
-fn requirements_name_each_other_and_go_on_over_lines() {
+fn requirements_files_may_include_files_and_continue_lines() {
     let requested = read(&[
         (
             "requirements.txt",
@@ -73,7 +73,7 @@ fn requirements_name_each_other_and_go_on_over_lines() {
 }
 
 #[test]
-fn a_list_from_windows_is_read() {
+fn a_requirements_file_from_windows_is_read() {
     let text = "flask==3.1.3\r\njinja2\r\n";
     let utf16: Vec<u8> = [0xff, 0xfe]
         .into_iter()
@@ -84,7 +84,7 @@ fn a_list_from_windows_is_read() {
 }
 
 #[test]
-fn the_project_itself_is_imported_from_and_not_installed() {
+fn the_project_itself_is_an_import_root_and_not_installed() {
     let pyproject = "[project]\nname = 'shop'\ndependencies = ['flask>=3']\n[project.optional-dependencies]\nprod = ['redis']\n[project.scripts]\nshop-import = 'shop.tools:main'\n";
     for target in [".", "-e .", "--editable=.", "-e file:."] {
         let requested = read(&[
@@ -117,7 +117,7 @@ fn the_project_itself_is_imported_from_and_not_installed() {
 }
 
 #[test]
-fn pep_621_and_uv_list_packages_with_their_lock() {
+fn pep_621_and_uv_projects_give_their_locked_packages() {
     let uv = "[project]\nname = 'shop'\nversion = '1'\ndependencies = ['flask>=3', 'tools']\n[tool.uv.sources]\ntools = { path = 'libs/tools', editable = true }\n[dependency-groups]\ndev = ['pytest']\n";
     let lock = "version = 1\n[[package]]\nname = 'flask'\nversion = '3.1.3'\nsource = { registry = 'https://host.example/simple' }\n[[package]]\nname = 'shop'\nversion = '1'\nsource = { virtual = '.' }\n[[package]]\nname = 'numpy'\nversion = '1'\n[[package]]\nname = 'numpy'\nversion = '2'\n";
     let requested = read(&[
@@ -139,7 +139,7 @@ fn pep_621_and_uv_list_packages_with_their_lock() {
 }
 
 #[test]
-fn poetrys_lists_are_understood() {
+fn poetry_projects_give_their_packages() {
     let poetry = "[tool.poetry]\nname = 'shop'\npackages = [{ include = 'shop', from = 'lib' }]\n[tool.poetry.dependencies]\npython = '^3.11'\nflask = '^3.0'\nredis = { version = '~5.0', extras = ['hiredis'], optional = true }\nrequests = { version = '^2.31', extras = ['socks'], markers = \"sys_platform != 'win32'\" }\ntools = { path = '../tools' }\n[tool.poetry.group.dev.dependencies]\npytest = '*'\n[tool.poetry.scripts]\nserve = 'shop.cli:main'\n";
     let lock = "[[package]]\nname = 'Flask'\nversion = '3.0.2'\n[[package]]\nname = 'forked'\nversion = '1'\n[package.source]\ntype = 'git'\nurl = 'https://host.example/x'\n";
     let requested = read(&[("pyproject.toml", poetry), ("poetry.lock", lock)]);
@@ -160,7 +160,7 @@ fn poetrys_lists_are_understood() {
 }
 
 #[test]
-fn a_pipfile_is_a_list_too() {
+fn a_pipfile_gives_its_packages() {
     let pipfile = "[[source]]\nurl = 'https://host.example/simple'\nname = 'pypi'\n[[source]]\nurl = 'https://own.example/simple'\nname = 'own'\n[packages]\nflask = '*'\ngunicorn = '>=20'\nrequests = { version = '==2.31.0', extras = ['socks'] }\n[dev-packages]\npytest = '*'\n[requires]\npython_version = '3.11'\n";
     let lock = r#"{"_meta": {}, "default": {"flask": {"version": "==3.1.3", "hashes": ["sha256:aa"]}, "own": {"git": "x"}}, "develop": {"pytest": {"version": "==8.0"}}}"#;
     let requested = read(&[("Pipfile", pipfile), ("Pipfile.lock", lock)]);
@@ -178,7 +178,7 @@ fn a_pipfile_is_a_list_too() {
 }
 
 #[test]
-fn setuptools_own_files_are_read_without_running_them() {
+fn setuptools_files_are_read_without_running_them() {
     let folder = Folder::new(&[]);
     let setup = SetupFacts {
         requires: vec!["flask>=3".to_owned()],

@@ -1,4 +1,4 @@
-//! Versions that projects ask for.
+//! Python versions that projects require.
 
 use super::*;
 
@@ -28,7 +28,7 @@ fn specifiers_are_compared_with_the_python_of_dynos() {
 }
 
 #[test]
-fn files_that_ask_for_another_python_are_named() {
+fn files_that_require_another_python_are_named() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let of = |name: &str, text: &str| {
         std::fs::write(folder.path().join(name), text).expect("a file");

@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_is_known_by_its_own_name_or_another() {
+    fn a_folder_keeps_its_path_or_gets_another_in_the_guest() {
         let of = |text: &str| folder(text).map(|folder| folder.guest);
         assert_eq!(of("/tmp::/data").expect("there"), "/data");
         assert_eq!(of("/tmp::data").expect("there"), "data");

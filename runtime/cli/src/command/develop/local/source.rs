@@ -247,7 +247,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formations_are_checked() {
+    fn invalid_formations_are_refused() {
         let formation = parse_formation("web=2,worker=0").expect("sound");
         let web: ProcessType = "web".parse().expect("a type");
         assert_eq!(formation.get(&web), Some(&2));
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn every_path_gives_a_name() {
+    fn every_path_gives_an_app_name() {
         let of = |path: &str| name(Path::new(path), None).to_string();
         assert_eq!(of("/x/hello"), "hello");
         assert_eq!(of("/x/My_App.wasm"), "my-app");

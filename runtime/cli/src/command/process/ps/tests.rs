@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn dynos_are_rows() {
+fn dynos_are_printed_as_table_rows() {
     let dynos: Vec<DynoResource> = serde_json::from_value(json!([
         { "id": "web.1", "process": "web", "state": "up", "since": "2026-11-22T00:00:00Z", "for_s": 750,
           "release": "v3", "node": "local" },
@@ -19,7 +19,7 @@ web.2  starting  0s   v3       -";
 }
 
 #[test]
-fn differences_are_reckoned_from_what_there_is() {
+fn scaling_differences_are_applied_to_the_current_formation() {
     let now: Vec<FormationResource> = serde_json::from_value(json!([
         { "type": "web", "quantity": 2, "memory": "128MiB", "kind": "handler" },
     ]))

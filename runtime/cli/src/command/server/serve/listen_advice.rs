@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_failure_to_listen_has_its_advice() {
+    fn each_listen_error_has_an_advice() {
         let advice = |kind: io::ErrorKind, address: &str| {
             let address = address.parse().expect("an address");
             advice(&kind.into(), address, "--listen")

@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn server_on_every_address_is_reached_at_loopback() {
+    fn a_server_on_every_address_is_reached_at_loopback() {
         for (listens, reached) in [
             ("0.0.0.0:8081", "127.0.0.1:8081"),
             ("[::]:8081", "[::1]:8081"),

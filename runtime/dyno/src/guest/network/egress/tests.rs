@@ -96,7 +96,7 @@ fn only_public_addresses_are_open() {
 }
 
 #[test]
-fn the_operator_opens_networks_and_ports() {
+fn operator_settings_open_networks_and_ports() {
     let egress = allowing(&[
         "10.0.0.0/8:5432",
         "127.0.0.0/8",
@@ -123,7 +123,7 @@ fn the_operator_opens_networks_and_ports() {
 }
 
 #[test]
-fn the_platform_is_opened_by_its_port_only() {
+fn platform_ports_are_opened_only_by_naming_the_port() {
     let broad = allowing(&["0.0.0.0/0", "::/0"]);
     for here in [
         "127.0.0.1:8081",
@@ -145,7 +145,7 @@ fn the_platform_is_opened_by_its_port_only() {
 }
 
 #[test]
-fn nothing_opens_the_port_of_a_dyno() {
+fn no_setting_opens_the_port_of_a_dyno() {
     let egress = allowing(&["0.0.0.0/0", "::/0", "127.0.0.1:40000"]);
     assert_eq!(verdict(&egress, &[], "127.0.0.1:40000"), Ok(()));
     assert!(egress.dynos.insert(40_000) && !egress.dynos.insert(40_000));
@@ -183,7 +183,7 @@ fn a_release_reaches_its_endpoints_exactly() {
 }
 
 #[test]
-fn a_remedy_opens_just_what_was_refused() {
+fn the_suggested_flag_opens_exactly_the_refused_address() {
     for addr in [
         "10.0.0.5:5432",
         "[fd00::5]:6379",
@@ -214,7 +214,7 @@ fn a_remedy_opens_just_what_was_refused() {
 }
 
 #[test]
-fn what_opens_nothing_is_named() {
+fn errors_about_openings_name_the_mistake() {
     for (text, said) in [
         ("", "10.0.0.0/8"),
         ("db.internal:5432", "10.0.0.0/8"),
@@ -275,7 +275,7 @@ fn addresses() -> impl Strategy<Value = IpAddr> {
 
 proptest! {
     #[test]
-    fn nothing_that_is_plainly_not_public_is_open(ip in addresses(), port in 1u16..) {
+    fn special_purpose_addresses_are_closed(ip in addresses(), port in 1u16..) {
         let open = verdict(&EgressPolicy::default(), &[], &SocketAddr::new(ip, port).to_string()).is_ok();
         prop_assert!(!(open && plainly_closed(ip)), "{ip}");
         if let IpAddr::V6(ip) = ip {
@@ -285,7 +285,7 @@ proptest! {
     }
 
     #[test]
-    fn an_opening_reads_as_it_is_written(ip in addresses(), prefix in 0u8..=128, port in proptest::option::of(1u16..)) {
+    fn an_opening_parses_from_its_text(ip in addresses(), prefix in 0u8..=128, port in proptest::option::of(1u16..)) {
         let most = if ip.is_ipv4() { 32 } else { 128 };
         let network = ipnet::IpNet::new(ip, prefix.min(most)).expect("a prefix").trunc();
         let opening = EgressOpening { network, port };

@@ -1,7 +1,8 @@
-//! The boot hook of the guests that have one: it does what the config var `LOAD` says.
+//! The boot hook of guests: acts as the config var `LOAD` says.
 //!
-//! `ok` (or nothing), `err` (a traceback on stderr, and a reason), `trap`, `panic`, `exit`, `spin`, and `chance`, which fails
-//! every second time. A crate of its own, since guests of both WASI versions export it; must not know either version.
+//! `ok` (or unset), `err` (a traceback on stderr, and a reason), `trap`, `panic`, `exit`, `spin`, and `chance`, which
+//! fails every second time. A separate crate, because guests of both WASI versions export it; must not know either
+//! version.
 
 wit_bindgen::generate!({
     inline: "
@@ -40,7 +41,7 @@ impl exports::dyno::app::boot::Guest for Hook {
 fn fails() -> Result<(), String> {
     eprintln!("Traceback (most recent call last):");
     eprintln!("  File \"/app.py\", line 3, in <module>");
-    // Without an end of its line, as some runtimes write.
+    // Without a line end, as some runtimes write.
     eprint!("ModuleNotFoundError: No module named 'shop'");
     Err("ModuleNotFoundError: No module named 'shop'".to_owned())
 }

@@ -1,7 +1,7 @@
-//! Code that the WASI 0.2 guests share: parameters from the query, plain answers, and a thin layer over the raw
-//! `wasi:http` bindings, for guests that break rules which `wstd` enforces.
+//! Shared code of the WASI 0.2 guests: query parameters, plain answers, and a thin layer over the raw
+//! `wasi:http` bindings for guests that break rules which `wstd` enforces.
 //!
-//! Must not know any single guest, nor the host.
+//! Must not know single guests or the host.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,13 +13,13 @@ pub use wasip2;
 
 static CALLS: AtomicU64 = AtomicU64::new(0);
 
-/// Counts a call: 1 for the first one of this instance.
+/// Counts a call: returns 1 for the first call of this instance.
 pub fn count_call() -> u64 {
     CALLS.fetch_add(1, Ordering::SeqCst) + 1
 }
 
-/// Makes a function the handler of this guest. Whatever else it does, the guest answers `/ok` with `ok N`,
-/// where N is the number of this call in this instance: 1 shows that the dyno is a fresh one.
+/// Makes a function the handler of this guest. Every guest also answers `/ok` with `ok N`, where N is the
+/// number of this call in this instance: 1 means a fresh instance.
 #[macro_export]
 macro_rules! guest {
     ($handle:path) => {

@@ -1,11 +1,11 @@
-//! Helpers for guests on the bare bindings: one call a host function, so that a guest can leave out a step.
+//! Helpers for guests on the raw bindings: one helper for each host function, so that a guest can omit a step.
 
 use wasip2::http::types::{
     Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam,
 };
 use wasip2::io::streams::{OutputStream, StreamError};
 
-/// The most that `blocking-write-and-flush` takes at once, by its contract.
+/// Maximum size of one `blocking-write-and-flush` call, by its contract.
 const WRITE_MAX: usize = 4096;
 
 /// One parameter of the request's query string, decoded.
@@ -47,14 +47,14 @@ pub fn head(out: ResponseOutparam, status: u16, headers: &[(&str, &str)]) -> Out
     body
 }
 
-/// Writes all of `bytes`, waiting as often as the host asks for it.
+/// Writes all of `bytes`, and waits whenever the host requires it.
 pub fn write(stream: &OutputStream, bytes: &[u8]) -> Result<(), StreamError> {
     bytes
         .chunks(WRITE_MAX)
         .try_for_each(|chunk| stream.blocking_write_and_flush(chunk))
 }
 
-/// A whole plain-text response in proper form.
+/// A complete and correct plain-text response.
 pub fn reply(out: ResponseOutparam, status: u16, text: &str) {
     let body = head(
         out,
@@ -62,7 +62,7 @@ pub fn reply(out: ResponseOutparam, status: u16, text: &str) {
         &[("content-type", "text/plain; charset=utf-8")],
     );
     let stream = body.write().expect("the stream is taken once");
-    // A client that hung up is no fault of the guest.
+    // A disconnected client is not an error of the guest.
     let _ = write(&stream, text.as_bytes());
     drop(stream);
     let _ = OutgoingBody::finish(body, None);

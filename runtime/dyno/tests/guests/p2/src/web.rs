@@ -1,8 +1,8 @@
-//! Helpers for guests that are written on `wstd`, as a normal app would be.
+//! Helpers for guests that use `wstd`, like a normal app.
 
 use wstd::http::{Body, Error, Request, Response, Uri};
 
-/// The request that a handler gets.
+/// The request of a handler.
 pub type Incoming = Request<Body>;
 /// The result of a handler.
 pub type Answer = Result<Response<Body>, Error>;

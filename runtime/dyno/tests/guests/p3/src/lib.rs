@@ -1,7 +1,7 @@
-//! Code that the WASI 0.3 guests share: parameters from the query, heads, and bodies that a task writes after the
-//! handler has returned.
+//! Shared code of the WASI 0.3 guests: query parameters, response heads, and bodies written by a task that
+//! outlives the return of the handler.
 //!
-//! Must not know any single guest, nor the host.
+//! Must not know single guests or the host.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,7 +14,7 @@ pub use wasip3;
 
 static CALLS: AtomicU64 = AtomicU64::new(0);
 
-/// Counts a call: 1 for the first one of this instance.
+/// Counts a call: returns 1 for the first call of this instance.
 pub fn count_call() -> u64 {
     CALLS.fetch_add(1, Ordering::SeqCst) + 1
 }
@@ -22,7 +22,7 @@ pub fn count_call() -> u64 {
 /// The result of a handler.
 pub type Answer = Result<Response, ErrorCode>;
 
-/// Nanoseconds in a millisecond: the clock's unit, and ours.
+/// Nanoseconds in a millisecond: the clock's unit, and the unit of parameters.
 pub const NANOS_PER_MS: u64 = 1_000_000;
 
 /// The request's path without its query.
@@ -47,12 +47,12 @@ pub fn number(request: &Request, name: &str, default: u64) -> u64 {
         .unwrap_or(default)
 }
 
-/// A sleep that lets the instance do other work.
+/// Sleeps asynchronously, so that the instance can do other work.
 pub async fn sleep_ms(ms: u64) {
     wasip3::clocks::monotonic_clock::wait_for(ms * NANOS_PER_MS).await;
 }
 
-/// Header fields from pairs that are known to be sound.
+/// Header fields from pairs that are known to be valid.
 pub fn fields(headers: &[(&str, &str)]) -> Fields {
     let list: Vec<_> = headers
         .iter()
@@ -61,7 +61,7 @@ pub fn fields(headers: &[(&str, &str)]) -> Fields {
     Fields::from_list(&list).expect("the guest sends sound headers")
 }
 
-/// A response whose body is what `write` puts into the stream, after the head is on its way.
+/// A response whose body is written by `write`, after the head is sent.
 pub fn streamed<F>(status: u16, fields: Fields, write: impl FnOnce(StreamWriter<u8>) -> F) -> Answer
 where
     F: Future<Output = ()> + 'static,
@@ -76,7 +76,7 @@ where
     Ok(response)
 }
 
-/// A whole plain-text response.
+/// A complete plain-text response.
 pub fn text(status: u16, body: impl Into<String>) -> Answer {
     let body = body.into().into_bytes();
     let kind = fields(&[("content-type", "text/plain; charset=utf-8")]);
@@ -85,8 +85,8 @@ pub fn text(status: u16, body: impl Into<String>) -> Answer {
     })
 }
 
-/// Makes an async function the handler of this guest. Whatever else it does, the guest answers `/ok` with `ok N`,
-/// where N is the number of this call in this instance: 1 shows that the dyno is a fresh one.
+/// Makes an async function the handler of this guest. Every guest also answers `/ok` with `ok N`, where N is
+/// the number of this call in this instance: 1 means a fresh instance.
 #[macro_export]
 macro_rules! guest {
     ($handle:path) => {

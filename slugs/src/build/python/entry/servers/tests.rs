@@ -19,7 +19,7 @@ fn module(text: &str) -> AppReference {
 }
 
 #[test]
-fn gunicorn_names_its_app_among_options() {
+fn the_app_is_found_among_the_options_of_gunicorn() {
     for (line, app) in [
         ("gunicorn package.wsgi", "package.wsgi"),
         (
@@ -67,7 +67,7 @@ fn gunicorn_names_its_app_among_options() {
 }
 
 #[test]
-fn other_servers_are_read_as_they_read_themselves() {
+fn command_lines_of_other_servers_are_parsed_as_documented() {
     for (line, found) in [
         ("app:app", module("app:app")),
         (
@@ -130,7 +130,7 @@ fn other_servers_are_read_as_they_read_themselves() {
 }
 
 #[test]
-fn asgi_is_told_with_what_works() {
+fn asgi_servers_are_refused_with_a_wsgi_alternative() {
     for line in [
         "uvicorn main:app --host 0.0.0.0",
         "hypercorn shop:app",

@@ -1,9 +1,9 @@
-//! Versions in Poetry's own form.
+//! Version specifiers in Poetry's format.
 
 use super::*;
 
 #[test]
-fn poetrys_versions_become_pips() {
+fn version_specifiers_of_poetry_are_translated_for_pip() {
     for (poetry, pip) in [
         ("^1.2.3", ">=1.2.3,<2"),
         ("^0.2.3", ">=0.2.3,<0.3"),

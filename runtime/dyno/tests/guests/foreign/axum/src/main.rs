@@ -1,5 +1,5 @@
-//! An axum app on `$PORT`: `/` says hello, `/echo` gives the body back, `/wait` answers after `?ms=` (50), and a
-//! second task counts meanwhile (`/count`).
+//! An axum app on `$PORT`: `/` says hello, `/echo` returns the body, `/wait` answers after `?ms=` (50), and a
+//! background task counts (`/count`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,7 +12,7 @@ use axum::http::Uri;
 use axum::routing::{get, post};
 use axum::serve::Listener;
 
-/// The standard library accepts: Tokio's own listener cannot on WASI 0.2.
+/// Connections are accepted by the standard library, because Tokio's listener does not work on WASI 0.2.
 struct Accepting(std::net::TcpListener);
 
 impl Listener for Accepting {

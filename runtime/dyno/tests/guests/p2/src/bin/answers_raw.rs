@@ -1,8 +1,8 @@
-//! A server on `$PORT` that answers with the bytes that it is told, whatever they are: `?raw=` in hexadecimal; `&end=1`
-//! closes the connection after them, `&end=exit` ends the program. Without `raw` it says how many connections and
-//! requests it had, and which version of HTTP the last one was.
+//! A server on `$PORT` that answers with the bytes in `?raw=` (hexadecimal), valid or not; `&end=1` closes the
+//! connection after them, `&end=exit` exits. Without `raw`, it answers with its numbers of connections and requests,
+//! and the HTTP version of the last request.
 //!
-//! The host must find the end of each answer as RFC 9112 (6.3) has it, and keep apart what belongs to the next.
+//! The host must find the end of each response as in RFC 9112 (6.3), and must not mix two responses.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,5 +1,5 @@
-//! Tries names and values that no response may have, and says what became of each: `NAME: taken` or
-//! `NAME: refused ERROR`. With `?send=1` it answers with all that were taken. None may reach a client as they are.
+//! Tries header names and values that no response may have, and reports each result: `NAME: taken` or
+//! `NAME: refused ERROR`. With `?send=1`, the response has all accepted headers. None may reach a client unchanged.
 
 use guests_p2::raw;
 use wasip2::http::types::{

@@ -1,6 +1,6 @@
-//! A server that first tries what it may not do, a line each (`NAME: ok` or `NAME: refused`): to bind another port, an
-//! address that is not loopback, its own port twice, UDP; and to dial what its arguments name. Then it listens at
-//! `$PORT`, so that it is up when it has said all. The host must refuse every try.
+//! A server that first tries forbidden calls, with one line each (`NAME: ok` or `NAME: refused`): binds another port,
+//! an address that is not loopback, its own port twice, and UDP; and connects to the addresses in its arguments. Then
+//! it listens on `$PORT`, so that it is up after the last line. The host must refuse every call.
 
 use std::net::{TcpListener, TcpStream, UdpSocket};
 

@@ -1,5 +1,5 @@
-//! A server on `$PORT` as the Rust book writes its first one: one request a connection, and an `unwrap` wherever a client might do
-//! something else. The host must serve it, and stop it without a panic.
+//! A server on `$PORT` like the first one of the Rust book: one request for each connection, and an `unwrap` for every
+//! unexpected behaviour of a client. The host must serve its responses, and stop it without a panic.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,5 +1,5 @@
-//! A program that copies its stdin to its stdout, and says on stderr how many bytes that were. The host must pass any
-//! number of bytes through, in little memory.
+//! A program that copies stdin to stdout, and prints the number of bytes on stderr. The host must pass on any number of
+//! bytes, in little memory.
 
 use std::io::{Read, Write};
 

@@ -1,6 +1,6 @@
-//! A server on `$PORT` that speaks WebSocket at every path but `/plain`: it sends each message back, says `closing` when
-//! it is asked to `close`, and after it ends the connection. The host must pass the switch of protocols through, hold
-//! the dyno as long, and have it free afterwards.
+//! A server on `$PORT` with a WebSocket at every path except `/plain`: echoes each message; answers `close` with
+//! `closing` and ends the connection. The host must pass on the switch of protocols, keep the dyno busy as long as the
+//! connection lasts, and free it afterwards.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -67,7 +67,7 @@ fn talk(stream: Both<'_, '_>) -> std::io::Result<()> {
     }
 }
 
-/// Reads through the buffer that had the head, and writes to the connection.
+/// Reads from the buffer that has read the head, and writes to the connection.
 struct Both<'a, 'b>(&'a mut BufReader<&'b TcpStream>, &'b TcpStream);
 
 impl Read for Both<'_, '_> {

@@ -1,5 +1,5 @@
-//! Measures the clocks: what resolution they claim, and the least step that `?n=N` (100,000) readings show. The host
-//! may offer no finer a timer than a microsecond.
+//! Measures the clocks: the resolution that they report, and the smallest step within `?n=N` (100,000) readings. The
+//! host must not offer a timer finer than a microsecond.
 
 use guests_p2::raw;
 use wasip2::clocks::{monotonic_clock, wall_clock};
@@ -24,7 +24,7 @@ fn handle(request: IncomingRequest, out: ResponseOutparam) {
     raw::reply(out, 200, &text);
 }
 
-/// The least difference other than none between two readings in a row.
+/// The smallest difference other than zero between two consecutive readings.
 fn least_step(readings: u64, read: impl Fn() -> u64) -> u64 {
     let mut last = read();
     let steps = (0..readings).map(|_| {

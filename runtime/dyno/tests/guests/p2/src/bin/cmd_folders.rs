@@ -1,5 +1,5 @@
-//! A program that says which folders it is handed, what stands in `/`, and what `./tmp/x` is, a line each; then it makes
-//! a file in each of two of them. With a folder in place of its root it must have no other folders than those given.
+//! A program that prints its preopened folders, the entries of `/`, and the content of `./tmp/x`, one line each; then
+//! it creates a file in each of two folders. With a folder mounted as the root, it must have only the given folders.
 
 use std::fs;
 use std::io;

@@ -1,5 +1,5 @@
-//! A program that prints what is in each file that an argument names, a line each, or the kind of the error; for
-//! `PATH=TEXT` it writes that text into the file, and prints `written`.
+//! A program that prints the content of each file named by an argument, or the kind of the error, one line each; for
+//! `PATH=TEXT` it writes the text into the file, and prints `written`.
 
 use std::fs;
 

@@ -1,6 +1,6 @@
-//! A program that takes its time: so many lines (`step N`) as its first argument says (3), so many milliseconds apart
-//! as the second says (0), and then the exit code of the third (0). The host must pass each line on as it comes, and
-//! give the code exactly.
+//! A slow program. Arguments: the number of lines to print (3; `step N`), the pause between two lines in
+//! milliseconds (0), and the exit code (0). The host must pass on each line as it is written, and the exact exit
+//! code.
 
 use std::io::Write;
 use std::time::Duration;

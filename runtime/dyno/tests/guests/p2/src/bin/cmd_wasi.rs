@@ -1,5 +1,5 @@
-//! A program that goes through what WASI has, one interface a call, a line a step: `files DIR`, `clocks`, `random`,
-//! `env`, `args WORD…`, `stdio`, `sockets ADDRESS`. The host must make of each step what any other host does.
+//! A program that tests WASI, one interface for each run, with one line for each step: `files DIR`, `clocks`, `random`,
+//! `env`, `args WORD…`, `stdio`, `sockets ADDRESS`. Each step must have the same result as on other hosts.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -24,7 +24,7 @@ fn main() {
     }
 }
 
-/// Prints the result of a step, or the kind of its error.
+/// The result of a step, or the kind of its error.
 fn say<T: Debug>(step: &str, given: io::Result<T>) {
     match given {
         Ok(value) => println!("{step}: {value:?}"),
@@ -51,7 +51,7 @@ fn contents(file: &Path) {
         let mut file = OpenOptions::new().append(true).open(file)?;
         file.write_all(b"ab")?;
         file.seek(SeekFrom::Start(0))?;
-        // Appended bytes go to the end, wherever the position is.
+        // Appended bytes go to the end, whatever the position is.
         file.write_all(b"cd")
     };
     say("append", append());
@@ -180,7 +180,7 @@ fn names(root: &Path) {
     }
 }
 
-/// A link, where the host makes such.
+/// Creates a symbolic link, if the host supports links.
 fn soft_link(to: &str, at: &Path) {
     #[allow(deprecated)]
     let made = fs::soft_link(to, at);
@@ -322,7 +322,7 @@ fn stdio() {
     let _ = io::stdout().flush();
 }
 
-/// A service at `address` sends back a line that it is sent.
+/// Sends a line to a service at `address`, which echoes it.
 fn sockets(address: &str) {
     #[cfg(target_env = "p2")]
     {

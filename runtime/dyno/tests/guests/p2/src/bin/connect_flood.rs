@@ -1,5 +1,5 @@
-//! Opens `?n=N` (5000) TCP connections to `?addr=IP:PORT`, keeps them all, and counts what it got. The host must
-//! allow no more than its cap at a time, and have all descriptors back when the dyno is gone.
+//! Opens `?n=N` (5000) TCP connections to `?addr=IP:PORT`, keeps all of them, and counts the successes. The host must
+//! limit the open connections, and get all descriptors back when the dyno ends.
 
 use std::net::TcpStream;
 

@@ -1,7 +1,7 @@
-//! Reaches out to one address and says what came of it: `?tcp=HOST:PORT`, `?udp=HOST:PORT` (one byte), `?udpto=` (the
-//! same by a socket that is not connected), `?dns=NAME`, or `?url=URL` through `wasi:http`, where `wait=MS` is the longest wait of each kind. Before that it opens
-//! `sockets=N` connections to `at=HOST:PORT` and `requests=N` to `from=URL`, whose bodies it does not read, and keeps
-//! them. The host must refuse what its egress rules refuse, on every way, and count what is open together.
+//! Connects to one address and reports the result: `?tcp=HOST:PORT`, `?udp=HOST:PORT` (one byte), `?udpto=` (with an
+//! unconnected socket), `?dns=NAME`, or `?url=URL` through `wasi:http` with `wait=MS` as each time limit. Before that,
+//! opens `sockets=N` connections to `at=HOST:PORT` and `requests=N` to `from=URL`, and keeps them without reading the
+//! bodies. The host must apply its egress rules to every interface, and must limit sockets and requests together.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
@@ -42,7 +42,7 @@ async fn main(request: Incoming) -> Answer {
     }
 }
 
-/// Connections and responses that are only held.
+/// Connections and responses that are kept open.
 async fn keep(uri: &Uri) -> Result<(Vec<TcpStream>, Vec<Response<Body>>), String> {
     let (mut sockets, mut responses) = (Vec::new(), Vec::new());
     for _ in 0..number(uri, "sockets", 0) {

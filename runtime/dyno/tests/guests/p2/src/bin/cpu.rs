@@ -1,5 +1,5 @@
-//! Hashes for `?ms=N` (100) and says how many rounds that made. Two of these on a core must leave other apps their
-//! share.
+//! Computes hashes for `?ms=N` (100) and reports the number of rounds. Two of these guests on a core must leave other
+//! apps their share.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use guests_p2::raw;
 use wasip2::http::types::{IncomingRequest, ResponseOutparam};
 
-/// Rounds between two looks at the clock.
+/// Rounds between two readings of the clock.
 const BATCH: u64 = 10_000;
 
 guests_p2::guest!(handle);

@@ -1,4 +1,4 @@
-//! Fills `./tmp` until the host refuses, or `?mb=N` (4096) are in, by `?how=`: `write` (default), `append`, `pwrite`
+//! Fills `./tmp` until the host refuses, or until `?mb=N` (4096), by `?how=`: `write` (default), `append`, `pwrite`
 //! (the call that takes an offset), `set_len`, `sparse` (one byte far out). The host must say "no space" at its quota.
 
 use std::fs::{self, File, OpenOptions};

@@ -1,5 +1,5 @@
-//! Streams a body without end, as fast as the host takes it, and stops in good order when a write fails. The host
-//! must end it by its own limits, and keep little of it in memory for a slow client.
+//! Streams an endless body, as fast as the host accepts it, and returns normally when a write fails. The host must end
+//! the call by its own limits, and buffer little of the body for a slow client.
 
 use guests_p2::raw;
 use wasip2::http::types::{IncomingRequest, ResponseOutparam};

@@ -1,5 +1,5 @@
-//! Prints all that the guest is told about its surroundings: environment, arguments, working directory, preopened
-//! folders. The host must give exactly the app's own, and nothing of itself or of another app.
+//! Prints everything that the guest can see of its environment: variables, arguments, working directory, preopened
+//! folders. The host must show exactly the values of the app, and none of the host or of another app.
 
 use guests_p2::raw;
 use wasip2::cli::environment;

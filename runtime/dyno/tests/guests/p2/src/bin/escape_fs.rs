@@ -1,7 +1,7 @@
-//! Tries every way out of the granted folders and into the read-only app. One line a try: `NAME: refused CODE` or
-//! `NAME: allowed`; the host must refuse all. Lines `make_…` only prepare a later try and may be either.
-//! Lines `own_…` read the app's files by a way round, which is allowed: what they see is the guest's own.
-//! The app must hold a file `?file=NAME` (`victim.txt`), which must come out of this unchanged.
+//! Tries to leave the granted folders, and to write to the read-only app folder. One line for each try: `NAME: refused
+//! CODE` or `NAME: allowed`; the host must refuse all. Lines `make_…` prepare later tries and may be either. Lines
+//! `own_…` read files of the app through indirect paths, which is allowed. The app must have a file `?file=NAME`
+//! (`victim.txt`), which must stay unchanged.
 
 use guests_p2::raw;
 use wasip2::filesystem::preopens::get_directories;
@@ -60,7 +60,7 @@ fn open(at: &Descriptor, path: &str, how: Open, flags: Flags) -> Tried {
         .map(drop)
 }
 
-/// Names that lead out of a folder.
+/// Paths that lead out of a folder.
 fn paths(report: &mut Report, root: &Descriptor, tmp: &Descriptor, victim: &str) {
     let read = |at, path: &str| open(at, path, Open::empty(), Flags::READ);
     report.add("dotdot", read(root, "../etc/passwd"));

@@ -1,5 +1,5 @@
-//! Ends the program by `exit(?code=N)` (0) in the middle of a request, and with `?after=head` behind the head.
-//! WASI 0.2 passes on only whether the code was 0. The host must treat either as a crash and replace the dyno.
+//! Calls `exit(?code=N)` (0) within a request, or with `?after=head` after the response head. WASI 0.2 passes on only
+//! whether the code was 0. The host must treat every code as a crash and replace the dyno.
 
 use guests_p2::raw;
 use wasip2::http::types::{IncomingRequest, ResponseOutparam};

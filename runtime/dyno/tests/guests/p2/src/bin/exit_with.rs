@@ -1,5 +1,5 @@
-//! A program that ends with the exit code in its first argument; 0 without an argument. With `abort`, it traps instead.
-//! The host must return exactly this code, from 0 to 255.
+//! A program that exits with the code in its first argument (0). With `abort`, it traps. The host must report the exact
+//! code, from 0 to 255.
 
 fn main() {
     let how = std::env::args().nth(1).unwrap_or_default();

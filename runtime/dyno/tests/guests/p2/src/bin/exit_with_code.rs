@@ -1,5 +1,5 @@
-//! A program that ends by the call of WASI 0.2 which takes a code, the one its first argument names (0). The host must
-//! give the code exactly, from 0 to 255.
+//! A program that exits by the WASI 0.2 call that takes a code, with the code in its first argument (0). The host must
+//! report the exact code, from 0 to 255.
 
 fn main() {
     let code = std::env::args().nth(1).and_then(|code| code.parse().ok());

@@ -1,5 +1,5 @@
-//! Sends `?to=HOST:PORT` a request with a body of unknown length, and lets go of the body half way; with `&whole=1` it
-//! ends it. Says what came of it. The host must never let the half look whole to its receiver.
+//! Sends a request with a body of unknown length to `?to=HOST:PORT`, and drops the unfinished body; with `&whole=1`, it
+//! finishes the body. Reports the result. The host must never make a partial body look complete to the receiver.
 
 use guests_p2::raw;
 use wasip2::http::outgoing_handler;
@@ -7,7 +7,7 @@ use wasip2::http::types::{
     Fields, IncomingRequest, Method, OutgoingBody, OutgoingRequest, ResponseOutparam, Scheme,
 };
 
-/// So many that most of them have left when the guest lets go.
+/// Enough bytes that most of them are sent when the guest drops the body.
 const BYTES: usize = 1024 * 1024;
 
 guests_p2::guest!(handle);

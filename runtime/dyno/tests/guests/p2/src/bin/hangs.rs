@@ -1,6 +1,6 @@
-//! A program that never ends: it says `begun`, and then, as its first argument says, computes (`spin`), sleeps
-//! (`sleep`), or waits on stdin (`stdin`), until that is at its end, and says `stdin closed`. The host must be able to
-//! end it at any time.
+//! A program that hangs: prints `begun`, and then, by its first argument, computes (`spin`), sleeps (`sleep`), or reads
+//! stdin (`stdin`) until its end, and prints `stdin closed`. The host must be able to
+//! kill it at any time.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! Answers with `?n=N` (40,000) headers of `?bytes=M` (32); with `?name=M` all have one name, of so many bytes, and are made
-//! in one call. If the host refuses one as it is added, the guest says at which; otherwise the host must refuse the
-//! response, and tell the client no header of it.
+//! Answers with `?n=N` (40,000) headers of `?bytes=M` (32); with `?name=M` all headers have the same name of M bytes,
+//! and are added in one call. If the host refuses a header as it is added, the guest reports its number; otherwise the
+//! host must refuse the response, and send none of its headers to the client.
 
 use guests_p2::raw;
 use wasip2::http::types::{

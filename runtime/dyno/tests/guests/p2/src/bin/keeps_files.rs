@@ -1,5 +1,5 @@
-//! A program that tries what a disk can do for it, a line each (`NAME: ok` or `NAME: KIND`): it must be able to work in
-//! `./tmp` and `./log` up to the quota (`QUOTA_MB`, `QUOTA_FILES` in the environment), and to change nothing else.
+//! A program that tries file operations, with one line each (`NAME: ok` or `NAME: KIND`). It must be able to write in
+//! `./tmp` and `./log` up to the quota (variables `QUOTA_MB` and `QUOTA_FILES`), and nowhere else.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};

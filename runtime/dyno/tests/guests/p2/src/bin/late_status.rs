@@ -1,5 +1,5 @@
-//! Takes the body of a response that announces 1000 bytes before it gives it the status `status` (304), sends it, and finishes
-//! the body with nothing in it (`finish: …` on stderr). The host must take that, since the response has no content.
+//! Takes the body of a response that announces 1000 bytes, then sets the status `status` (304), sends the response, and
+//! finishes the empty body (`finish: …` on stderr). The host must accept that, because the response has no content.
 
 use guests_p2::raw;
 use wasip2::http::types::{

@@ -1,5 +1,5 @@
-//! Keeps `?kb=N` (1024) more of memory at each request, touched, and says how much that is by now. The host
-//! must stop it at the cap and replace the dyno; siblings do not notice.
+//! Allocates and touches `?kb=N` (1024) more memory at each request, and reports the total. The host must stop it at
+//! the limit and replace the dyno, without an effect on other dynos.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

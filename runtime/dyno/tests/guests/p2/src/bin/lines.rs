@@ -1,5 +1,5 @@
-//! A program that prints so many lines (`line N`) as its first argument says (3), and `done` on stderr without an end
-//! of the line. The host must pass all of them on, in order, and the last one too.
+//! A program that prints a number of lines (first argument, 3; `line N`), and `done` on stderr without a line end. The
+//! host must pass on all lines in order, including the last one.
 
 use std::io::Write;
 

@@ -1,5 +1,5 @@
-//! Sends a whole response and goes on for `?ms=N` (2000) before it returns, asleep, or with `?how=spin` computing.
-//! The client must have its response at once; the dyno gets nothing new until it has returned.
+//! Sends a complete response and then sleeps, or with `?how=spin` computes, for `?ms=N` (2000) before it returns. The
+//! client must get the response at once; the dyno must get no request until the call has returned.
 
 use std::time::{Duration, Instant};
 

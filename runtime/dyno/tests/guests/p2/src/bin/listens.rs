@@ -1,14 +1,15 @@
-//! A server on `$PORT` (on the address that its first argument names, `0.0.0.0`), of the standard library alone. It
-//! speaks HTTP/1.1 with connections that are kept, one at a time:
+//! A server on `$PORT` (address: first argument, `0.0.0.0`) that uses only the standard library. HTTP/1.1 with
+//! persistent connections, one connection at a time:
 //!
-//! `/` its port and how many connections and requests it had · `/echo` the request's body · `/headers` the request as
-//! it came · `/close` answers and closes · `/drop` closes without an answer · `/broken` answers what is not HTTP ·
-//! `/half` breaks off in the middle of a body · `/exit` ends with code 7 · `/spin` computes for ever · `/deaf` closes
-//! its listener · `/pause` answers as `/` after `?ms=`
-//! · `/busy` answers, closes, and accepts nothing for `?ms=` · `/files` writes and reads in `./tmp`
-//! · `/big` a body of 1 MiB.
+//! `/` its port, and its numbers of connections and requests · `/echo` the body of the request ·
+//! `/headers` the request as received · `/close` answers and closes · `/drop` closes without an answer ·
+//! `/broken` answers with invalid HTTP · `/half` closes within a body · `/exit` exits with code 7 ·
+//! `/spin` computes for ever · `/deaf` closes its listener · `/pause` answers as `/` after `?ms=` ·
+//! `/busy` answers, closes, and accepts nothing for `?ms=` · `/files` writes and reads in `./tmp` · `/big`
+//! a body of 1 MiB.
 //!
-//! The host must hand it one request at a time, tell each end apart, and replace it when it is gone.
+//! The host must send one request at a time, distinguish the ways in which a request ends, and replace the dyno after
+//! an exit.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,5 +1,5 @@
-//! Exports the boot hook, which does what `LOAD` says (see `guests_loading`); answers `/` with `loaded`. The host must call
-//! the hook once in each instance, before the first request, and take its failure for a failed boot.
+//! Exports the boot hook, which acts as `LOAD` says (see `guests_loading`); answers `/` with `loaded`. The host must
+//! call the hook once in each instance, before the first request, and treat its failure as a failed boot.
 
 use guests_loading::Hook;
 use guests_p2::raw;

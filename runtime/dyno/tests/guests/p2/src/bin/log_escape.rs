@@ -1,5 +1,5 @@
-//! Writes lines that would harm a terminal or pass for someone else's. The host must show each as a line of this
-//! dyno, with nothing in it that moves a cursor, and none as a line of its own.
+//! Writes lines with terminal escapes, and lines that imitate other sources. The host must log each as a line of this
+//! dyno, without escapes that move a cursor, and must not take one for a line of the platform.
 
 use std::io::Write;
 

@@ -1,5 +1,5 @@
 //! Writes `?mb=N` (100) megabytes of log lines of 100 bytes, half to each standard stream, then answers; with
-//! `?how=line` it is one single line. The host must keep its bounds, count what it drops, and stay quick for others.
+//! `?how=line` as one single line. The host must keep its log bounds, count dropped lines, and stay fast for others.
 
 use std::io::Write;
 

@@ -1,5 +1,5 @@
-//! Announces 100 bytes and writes 1000. The host must never let the rest through: the client gets the 100 bytes or
-//! a broken-off response, and the next response on the connection is sound.
+//! Announces 100 bytes and writes 1000. The host must never pass on the rest: the client gets the 100 bytes or an
+//! aborted response, and the next response on the connection is valid.
 
 use guests_p2::raw;
 use wasip2::http::types::{IncomingRequest, OutgoingBody, ResponseOutparam};

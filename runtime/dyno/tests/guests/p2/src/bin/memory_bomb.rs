@@ -1,5 +1,5 @@
-//! Takes memory a megabyte at a time and touches it, until the host refuses: then it says at how much, or with
-//! `?then=trap` goes on as a program does that never expected a refusal. The host must hold the cap.
+//! Allocates and touches memory, one megabyte at a time, until the host refuses: then reports the amount, or with
+//! `?then=trap` traps like a program that expects no refusal. The host must enforce the limit.
 
 use guests_p2::raw;
 use wasip2::http::types::{IncomingRequest, ResponseOutparam};

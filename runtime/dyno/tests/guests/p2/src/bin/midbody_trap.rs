@@ -1,5 +1,5 @@
 //! Sends a head and `?bytes=N` (1000) of body, then traps; with `?length=1` the head announced twice as much.
-//! The host must break the response off, on any version of HTTP, and never end it as if it were whole.
+//! The host must abort the response, on every version of HTTP, and never end it as if it were complete.
 
 use guests_p2::raw;
 use wasip2::http::types::{IncomingRequest, ResponseOutparam};

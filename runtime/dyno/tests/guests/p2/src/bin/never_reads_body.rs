@@ -1,5 +1,5 @@
-//! Answers without looking at the request's body. The response must arrive, and the next request on the same
-//! connection must not be read out of this one's body.
+//! Answers without reading the body of the request. The response must arrive, and bytes of the body must not be
+//! parsed as the next request on the connection.
 
 use guests_p2::raw;
 use wasip2::http::types::{IncomingRequest, ResponseOutparam};

@@ -1,5 +1,5 @@
-//! Returns in good order without having answered: the out-parameter is dropped, or with `?how=keep` leaked, or
-//! with `?how=error` set to an error. The host must answer with a coded page.
+//! Returns normally without a response: the out-parameter is dropped, or with `?how=keep` leaked, or with `?how=error`
+//! set to an error. The host must answer with an error page.
 
 use guests_p2::raw;
 use wasip2::http::types::{ErrorCode, IncomingRequest, ResponseOutparam};

@@ -1,6 +1,6 @@
-//! A program that goes through its folders by every form of a path, a line a step (`STEP: VALUE` or `STEP: KIND` of an
-//! error). `./tmp/x`, `tmp/x` and `/tmp/x` must be one file; the app's files must stay as they are. The app holds
-//! `victim.txt` and `public/page.txt`; built as a core module, too.
+//! A program that uses its folders by every form of a path, with one line for each step (`STEP: VALUE`, or `STEP: KIND`
+//! of an error). `./tmp/x`, `tmp/x` and `/tmp/x` must be one file; the app's files must stay unchanged. The app has
+//! `victim.txt` and `public/page.txt`. Also built as a core module.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -22,7 +22,7 @@ fn say<T: std::fmt::Debug>(step: &str, tried: io::Result<T>) {
     }
 }
 
-/// An error of which the versions of WASI say different things.
+/// An error that differs between the versions of WASI.
 fn other(_: io::Error) -> io::Error {
     io::ErrorKind::Other.into()
 }
@@ -263,7 +263,7 @@ fn sizes() {
     say("read far", file.read(&mut [0; 10]).map_err(other));
     say("write far", file.write(b"0123456789").map_err(other));
     say("seek back", file.seek(SeekFrom::Start(0)));
-    // Refused operations do not count against the quota.
+    // Refused operations do not count towards the quota.
     say("write", file.write_all(&vec![b'x'; 3 << 20]));
     say("length", file.metadata().map(|meta| meta.len()));
     say("remove", fs::remove_file("tmp/size"));

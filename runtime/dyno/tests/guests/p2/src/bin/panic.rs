@@ -1,5 +1,5 @@
-//! Panics with a text that no client may see. The host must answer with a coded page, log the text as the app's
-//! own line, and replace the dyno.
+//! Panics with a text that no client may see. The host must answer with an error page, log the text as a line of the
+//! app, and replace the dyno.
 
 use wasip2::http::types::{IncomingRequest, ResponseOutparam};
 

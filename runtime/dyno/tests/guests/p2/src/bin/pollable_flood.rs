@@ -1,5 +1,5 @@
 //! Makes `?n=N` (1,000,000) timers and drops none; with `?poll=1` it then waits for all of them in one call.
-//! The host must stop it at the cap of its resource table without growing itself.
+//! The host must stop it at the limit of its resource table, without using more memory itself.
 
 use guests_p2::raw;
 use wasip2::clocks::monotonic_clock::subscribe_duration;

@@ -1,5 +1,5 @@
-//! Makes `?n=N` (5,000,000) host resources, empty header maps, and drops none. The host must stop it at the cap
-//! of its resource table without growing itself.
+//! Makes `?n=N` (5,000,000) host resources (empty header maps) and drops none. The host must stop it at the limit of
+//! its resource table, without using more memory itself.
 
 use guests_p2::raw;
 use wasip2::http::types::{Fields, IncomingRequest, ResponseOutparam};

@@ -1,5 +1,5 @@
 //! Announces 1000 bytes, writes 100, and finishes; with `?how=drop` it drops the body unfinished instead. The host
-//! must break the response off and never end it as if it were whole.
+//! must abort the response and never end it as if it were complete.
 
 use guests_p2::raw;
 use wasip2::http::types::{IncomingRequest, OutgoingBody, ResponseOutparam};

@@ -5,7 +5,7 @@ use guests_p2::raw;
 use wasip2::clocks::monotonic_clock::subscribe_duration;
 use wasip2::http::types::{IncomingRequest, ResponseOutparam};
 
-/// Some three hundred years.
+/// About three hundred years.
 const FOREVER_NS: u64 = i64::MAX as u64;
 
 guests_p2::guest!(handle);

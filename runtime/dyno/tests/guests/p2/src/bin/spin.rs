@@ -1,5 +1,5 @@
-//! Never ends: an infinite loop, before the head, or `?after=head` behind it, or `?after=body` behind 10 bytes.
-//! The host must end the call at its deadline, replace the dyno and let nobody else wait for it.
+//! An infinite loop before the response head, or with `?after=head` after it, or with `?after=body` after 10 bytes. The
+//! host must end the call at its deadline and replace the dyno, without a delay for other requests.
 
 use guests_p2::raw;
 use wasip2::http::types::{IncomingRequest, ResponseOutparam};

@@ -1,5 +1,5 @@
-//! Recurses without end: calls alone, or with `?how=memory` calls with large frames in linear memory. The host must
-//! turn either into a trap of this guest alone, and replace the dyno.
+//! Endless recursion: plain calls, or with `?how=memory` calls with large frames in linear memory. The host must turn
+//! both into a trap of this guest only, and replace the dyno.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use guests_p2::raw;
 use wasip2::http::types::{IncomingRequest, ResponseOutparam};
 
-/// Never reached; the compiler must not know.
+/// Never reached, but the compiler must not know that.
 static BOTTOM: AtomicU64 = AtomicU64::new(u64::MAX);
 
 guests_p2::guest!(handle);
@@ -20,7 +20,7 @@ fn handle(request: IncomingRequest, out: ResponseOutparam) {
     raw::reply(out, 200, &format!("came back with {depth}\n"));
 }
 
-/// Uses the engine's own stack only.
+/// Uses only the stack of the engine.
 fn dive(depth: u64) -> u64 {
     if depth == BOTTOM.load(Ordering::Relaxed) {
         return depth;

@@ -1,5 +1,5 @@
-//! Opens standard output as a stream `?n=N` (1,000,000) times and closes none. The host must stop it at the cap
-//! of its resource table without growing itself.
+//! Opens standard output as a stream `?n=N` (1,000,000) times and closes none. The host must stop it at the limit of
+//! its resource table, without using more memory itself.
 
 use guests_p2::raw;
 use wasip2::cli::stdout::get_stdout;

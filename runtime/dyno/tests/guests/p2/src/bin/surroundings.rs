@@ -1,5 +1,5 @@
-//! A program that tells what it was started with, a line each: arguments (`arg=`), environment (`env NAME=`), and how
-//! it sees the app's file `victim.txt`. The host must show the app's alone.
+//! A program that prints how it was started, one line each: arguments (`arg=`), variables (`env NAME=`), and the result
+//! of reading the app's file `victim.txt`. The host must show only values of the app.
 
 fn main() {
     for arg in std::env::args() {

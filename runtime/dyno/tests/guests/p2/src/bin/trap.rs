@@ -1,4 +1,4 @@
-//! Executes `unreachable` before it has answered. The host must answer with a coded page and replace the dyno.
+//! Executes `unreachable` before the response. The host must answer with an error page and replace the dyno.
 
 use wasip2::http::types::{IncomingRequest, ResponseOutparam};
 

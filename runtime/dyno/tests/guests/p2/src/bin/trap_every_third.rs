@@ -1,4 +1,4 @@
-//! Serves two requests and traps in the third, whatever the path. Each trap comes after work done, so that the host
+//! Serves two requests and traps in the third, for every path. Since each instance has served before its trap, the host
 //! must replace the dyno at once, each time.
 
 guests_p2::guest!(

@@ -1,5 +1,5 @@
-//! Traps in the first request of each instance, whatever its path: no instance ever completes one. The host must
-//! start it again at once each time: what a request does makes no back-off.
+//! Traps in the first request of each instance, for every path, so no instance ever completes a request. The host must
+//! replace the dyno at once each time, because crashes caused by requests cause no back-off.
 
 guests_p2::guest!(
     raw | _request,

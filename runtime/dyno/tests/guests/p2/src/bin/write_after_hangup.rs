@@ -1,5 +1,5 @@
-//! Streams a line every 10 ms for ever and unwraps each write: the common program that dies when a client hangs up.
-//! A hang-up must not count as a crash of the app: the dyno is there again at once.
+//! Streams a line every 10 ms for ever and unwraps each write, like many programs that panic when a client hangs up. A
+//! hang-up must not count as a crash of the app: the dyno must be replaced at once.
 
 use guests_p2::raw;
 use wasip2::clocks::monotonic_clock::subscribe_duration;

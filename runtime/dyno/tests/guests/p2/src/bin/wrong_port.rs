@@ -1,5 +1,5 @@
-//! A server that listens at 127.0.0.1:8080, whatever `$PORT` is, or at the address of its argument. The host must tell its log
-//! where it should have listened.
+//! A server that listens at 127.0.0.1:8080, or at the address in its argument, and ignores `$PORT`. The host must log
+//! where the server should listen.
 
 use std::net::TcpListener;
 

@@ -1,6 +1,6 @@
-//! On WASI 0.3: answers with `status` (200), announces `length` (1234; 0: none) whatever it sends, and sends `bytes` (0) of
-//! body; `/panic` panics. The host must take the former where the protocol sends no content, for a HEAD, and with the
-//! status 204 or 304; and must replace it at once after the latter.
+//! On WASI 0.3: answers with `status` (200), announces `length` (1234; 0: none), and sends `bytes` (0) of body,
+//! whatever the length; `/panic` panics. The host must accept any length where the protocol sends no content (HEAD,
+//! 204, 304), and must replace the dyno at once after a panic.
 
 use guests_p3::{Answer, fields, number, path, streamed};
 use wasip3::http::types::Request;

@@ -1,6 +1,6 @@
-//! On WASI 0.3: reaches out to one address and says what came of it: `?tcp=HOST:PORT`, `?udp=HOST:PORT` (one byte, by a
-//! connected socket), `?udpto=` (by one that is not), `?dns=NAME`, or `?url=URL` through `wasi:http`. The host must
-//! refuse what its egress rules refuse, on every way.
+//! On WASI 0.3: connects to one address and reports the result: `?tcp=HOST:PORT`, `?udp=HOST:PORT` (one byte, by a
+//! connected socket), `?udpto=` (by an unconnected socket), `?dns=NAME`, or `?url=URL` through `wasi:http`. The host
+//! must apply its egress rules to every interface.
 
 use guests_p3::{Answer, fields, param, text};
 use wasip3::http::client;

@@ -1,5 +1,5 @@
-//! On WASI 0.3: streams a body without end, as fast as the host takes it, and stops in good order when nobody reads it
-//! any more. The host must end it by its own limits.
+//! On WASI 0.3: streams an endless body, as fast as the host accepts it, and returns normally when the reader is gone.
+//! The host must end the call by its own limits.
 
 use guests_p3::{Answer, fields, streamed};
 use wasip3::http::types::Request;

@@ -1,5 +1,5 @@
-//! A normal app with many routes on WASI 0.3: what `good` is on 0.2, as far as the routes go. Files and
-//! environment come through the standard library, which speaks 0.2 on this target; the host must link both.
+//! A normal app with many routes on WASI 0.3, with the routes of `good`. Files and environment come through the
+//! standard library, which uses WASI 0.2 on this target; the host must link both.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::{env, fs};
@@ -9,7 +9,7 @@ use wasip3::http::types::{Request, Response};
 use wasip3::wit_bindgen::rt::async_support::StreamResult;
 use wasip3::wit_future;
 
-/// How much of a large body is handed over at a time.
+/// Size of the chunks of a large body.
 const CHUNK_BYTES: u64 = 64 * 1024;
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -90,7 +90,7 @@ fn headers(request: &Request) -> String {
     out
 }
 
-/// 500 if another call is in progress in this very instance. In 0.3 a host can really let that happen.
+/// 500 if another call is in progress in this instance, which WASI 0.3 allows a host to do.
 async fn overlap(ms: u64) -> Answer {
     let others = IN_FLIGHT.fetch_add(1, Ordering::SeqCst);
     sleep_ms(ms).await;

@@ -1,6 +1,6 @@
-//! On WASI 0.3: sends a whole response and goes on with a task of its own for `?ms=N` (2000), asleep, or with
-//! `?how=spin` computing, or `?how=forever` without end. The client must have its response at once; the dyno gets
-//! nothing new until the call has ended, and a call that never does is ended by the host.
+//! On WASI 0.3: sends a complete response, while a task sleeps for `?ms=N` (2000), or with `?how=spin` computes, or
+//! with `?how=forever` never ends. The client must get the response at once; the dyno must get no request until the
+//! call has ended, and the host must end an endless call.
 
 use std::time::{Duration, Instant};
 

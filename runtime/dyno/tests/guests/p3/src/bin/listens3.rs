@@ -1,5 +1,5 @@
-//! A server on `$PORT` by the sockets of WASI 0.3. It answers each request on a kept connection with its number
-//! (`requests=N`), and `/close` closes the connection after its answer. The host must treat it as one of 0.2.
+//! A server on `$PORT` with the sockets of WASI 0.3. Answers each request on a persistent connection with its number
+//! (`requests=N`); `/close` closes the connection after the answer. The host must treat it like a WASI 0.2 server.
 
 use wasip3::sockets::types::{IpAddressFamily, IpSocketAddress, Ipv4SocketAddress, TcpSocket};
 use wasip3::wit_stream;

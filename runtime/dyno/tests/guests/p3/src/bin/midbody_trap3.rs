@@ -1,5 +1,5 @@
 //! On WASI 0.3: sends a head and `?bytes=N` (1000) of body, then traps; with `?length=1` the head announced twice as
-//! much. The host must break the response off, and never end it as if it were whole.
+//! much. The host must abort the response, and never end it as if it were complete.
 
 use guests_p3::{Answer, fields, number, streamed};
 use wasip3::http::types::Request;

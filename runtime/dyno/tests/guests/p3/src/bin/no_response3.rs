@@ -1,5 +1,5 @@
-//! On WASI 0.3: gives an error instead of a response, or with `?how=exit` ends the program. The host must answer with a
-//! coded page that shows nothing of the error's text.
+//! On WASI 0.3: returns an error instead of a response, or with `?how=exit` exits. The host must answer with an error
+//! page that does not contain the text of the error.
 
 use guests_p3::{Answer, param};
 use wasip3::http::types::{ErrorCode, Request};

@@ -1,5 +1,6 @@
-//! What `one_tree` does, through the descriptors of WASI 0.3 alone: a line a step (`STEP: VALUE` or `STEP: CODE`). The
-//! host must take `tmp/x` at the descriptor of `/` for `x` at that of `/tmp`, and keep the app's files as they are.
+//! The steps of `one_tree`, with descriptors of WASI 0.3: one line for each step (`STEP: VALUE` or `STEP: CODE`).
+//! `tmp/x` at the descriptor of `/` must be the same file as `x` at that of `/tmp`; the app's files must stay
+//! unchanged.
 
 use wasip3::filesystem::preopens::get_directories;
 use wasip3::filesystem::types::{

@@ -1,5 +1,5 @@
 //! A program of WASI 0.3. Its first argument says what it does: `exit CODE`, `fail` (its `run` returns an error), `cat`
-//! (stdin to stdout, over streams of 0.3), `spin`, `sleep`, `lines N`. The host must treat it as one of 0.2.
+//! (stdin to stdout, over streams of 0.3), `spin`, `sleep`, `lines N`. The host must treat it like a WASI 0.2 program.
 
 use guests_p3::sleep_ms;
 use wasip3::cli::{exit, stdin, stdout};

@@ -1,5 +1,5 @@
 //! On WASI 0.3: announces 1000 bytes and ends the stream after 100; with `?how=error` the trailers then say that it
-//! failed. The host must break the response off, and never end it as if it were whole.
+//! failed. The host must abort the response, and never end it as if it were complete.
 
 use guests_p3::{Answer, fields, param};
 use wasip3::http::types::{ErrorCode, Request, Response};

@@ -4,7 +4,7 @@
 use guests_p3::{Answer, fields, param, sleep_ms, streamed, text};
 use wasip3::http::types::Request;
 
-/// Some three hundred years.
+/// About three hundred years.
 const FOREVER_MS: u64 = 9_000_000_000_000;
 
 guests_p3::guest!(handle);

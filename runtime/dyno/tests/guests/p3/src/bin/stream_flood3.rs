@@ -1,5 +1,5 @@
-//! On WASI 0.3: makes `?n=N` (1,000,000) streams and keeps both ends of each; with `?what=tasks` as many tasks that sleep.
-//! The host must stop it at the cap of its tables without growing itself.
+//! On WASI 0.3: makes `?n=N` (1,000,000) streams and keeps both ends of each; with `?what=tasks` as many tasks that
+//! sleep. The host must stop it at the limit of its tables, without using more memory itself.
 
 use guests_p3::{Answer, number, param, sleep_ms, text};
 use wasip3::http::types::Request;

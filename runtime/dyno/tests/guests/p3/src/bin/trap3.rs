@@ -1,5 +1,5 @@
-//! On WASI 0.3: executes `unreachable` before it has answered, or with `?when=later` after a sleep of 10 ms. The host
-//! must answer with a coded page and replace the dyno.
+//! On WASI 0.3: executes `unreachable` before the response, or with `?when=later` after a sleep of 10 ms. The host must
+//! answer with an error page and replace the dyno.
 
 use guests_p3::{Answer, param, sleep_ms};
 use wasip3::http::types::Request;

@@ -1,5 +1,5 @@
-//! On WASI 0.3: streams a line every 10 ms for ever and panics when one is not taken: the common program that dies when
-//! a client hangs up. A hang-up must not count as a crash of the app.
+//! On WASI 0.3: streams a line every 10 ms for ever and panics if a write fails, like many programs that die when a
+//! client hangs up. A hang-up must not count as a crash of the app.
 
 use guests_p3::{Answer, fields, sleep_ms, streamed};
 use wasip3::http::types::Request;

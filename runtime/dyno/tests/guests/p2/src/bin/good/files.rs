@@ -1,4 +1,4 @@
-//! The routes that touch files: a fixed tour of what an app may and may not do, and single steps by query.
+//! Routes that use files: a fixed sequence of allowed and forbidden steps, and single steps by query.
 
 use std::fmt::Display;
 use std::fs;
@@ -7,7 +7,7 @@ use std::io;
 use guests_p2::web::{Answer, number, param, text};
 use wstd::http::Uri;
 
-/// Answers everything below `/files`; any other path is not there.
+/// Answers all paths below `/files`; others are not found.
 pub fn route(path: &str, uri: &Uri) -> Answer {
     let file = param(uri, "path").unwrap_or_else(|| "/".to_owned());
     match path {
@@ -31,7 +31,7 @@ fn answer(result: io::Result<impl Into<String>>) -> Answer {
     }
 }
 
-/// One line a step: `name: ok VALUE` or `name: error KIND`.
+/// One line for each step: `name: ok VALUE` or `name: error KIND`.
 fn tour() -> String {
     [
         step("write_tmp", fs::write("./tmp/a.txt", "one").map(|()| "")),

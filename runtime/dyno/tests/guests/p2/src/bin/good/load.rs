@@ -1,4 +1,4 @@
-//! The routes that take time, CPU or room on purpose.
+//! Routes that use time, CPU or memory on purpose.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::SystemTime;
@@ -9,7 +9,7 @@ use wstd::http::body::Bytes;
 use wstd::http::{Body, Response, Uri};
 use wstd::time::{Duration, Instant};
 
-/// How much of a large body is handed over at a time.
+/// Size of the chunks of a large body.
 const CHUNK_BYTES: u64 = 64 * 1024;
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -22,7 +22,7 @@ pub async fn sleep(uri: &Uri) -> Answer {
     text(200, format!("slept {ms}\n"))
 }
 
-/// `/spin?ms=N`: burns CPU for so long, never calling the host but for the clock.
+/// `/spin?ms=N`: computes for N milliseconds, with no host calls except the clock.
 pub fn spin(uri: &Uri) -> Answer {
     let ms = number(uri, "ms", 50);
     let until = std::time::Duration::from_millis(ms);
@@ -36,7 +36,7 @@ pub fn spin(uri: &Uri) -> Answer {
     text(200, format!("spun {ms} {:x}\n", rounds & 1))
 }
 
-/// `/overlap?ms=N`: 500 if another call is in progress in this very instance.
+/// `/overlap?ms=N`: 500 if another call is in progress in this instance.
 pub async fn overlap(uri: &Uri) -> Answer {
     let others = IN_FLIGHT.fetch_add(1, Ordering::SeqCst);
     wstd::task::sleep(Duration::from_millis(number(uri, "ms", 50))).await;
@@ -47,7 +47,7 @@ pub async fn overlap(uri: &Uri) -> Answer {
     }
 }
 
-/// `/count`: how often this instance was asked.
+/// `/count`: the number of calls of this instance.
 pub fn count() -> Answer {
     text(
         200,
@@ -55,7 +55,7 @@ pub fn count() -> Answer {
     )
 }
 
-/// `/big?bytes=N`: a body of so many bytes of `x`; with `length=1` it says how long it is.
+/// `/big?bytes=N`: a body of N times `x`; with `length=1` the length is announced.
 pub fn big(uri: &Uri) -> Answer {
     let bytes = number(uri, "bytes", 1024 * 1024);
     let chunks = unfold(bytes, |left| async move {
@@ -84,7 +84,7 @@ pub fn stream(uri: &Uri) -> Answer {
     Ok(Response::new(Body::from_stream(chunks)))
 }
 
-/// `/time`: the wall clock in milliseconds since 1970, and what reading it took by the monotonic clock.
+/// `/time`: the wall clock in milliseconds since 1970, and the duration of the reading by the monotonic clock.
 pub fn time() -> Answer {
     let start = Instant::now();
     let wall = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! A normal app with many routes, on `wstd`. The host must serve every one of them as asked; the README
-//! beside the workspace lists routes and parameters.
+//! A normal app with many routes, on `wstd`. The host must serve every route correctly; the README of the
+//! workspace lists routes and parameters.
 
 mod files;
 mod load;
