@@ -12,6 +12,7 @@ mod javascript;
 pub(crate) mod output;
 pub mod project;
 mod python;
+mod ruby;
 mod rust;
 mod site;
 mod toolbox;
@@ -56,6 +57,7 @@ pub fn build_project(
         DetectedBuilder::Rust => rust::build(folder, procfile, tools, progress)?,
         DetectedBuilder::JavaScript => javascript::build(folder, procfile, tools, progress)?,
         DetectedBuilder::Python => python::build(folder, procfile, tools, progress)?,
+        DetectedBuilder::Ruby => ruby::build(folder, procfile, tools, progress)?,
         DetectedBuilder::C => c::build(folder, procfile, tools, progress)?,
         DetectedBuilder::Static => site::build(folder, procfile, settings, tools, progress)?,
         DetectedBuilder::Command(command) => {

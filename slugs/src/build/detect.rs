@@ -8,7 +8,7 @@ use grid::name::ProcessType;
 
 use super::project::Project;
 use super::unsupported::{self, UnsupportedLanguage};
-use super::{c, javascript, python, rust, site};
+use super::{c, javascript, python, ruby, rust, site};
 use crate::manifest::procfile::Procfile;
 use crate::path::{PathError, SlugPath};
 
@@ -30,6 +30,8 @@ pub enum DetectedBuilder {
     /// The folder has a `requirements.txt`, a `pyproject.toml`, a `Pipfile` or the like, or a Python program with a
     /// usual name.
     Python,
+    /// There is a `config.ru`, a `Gemfile`, or a Procfile that starts a Ruby program.
+    Ruby,
     /// The folder has `.c` files, and no build file of another tool.
     C,
     /// A folder of pages: `root` in `dyno.toml`, or `index.html` without any sign of another language.
@@ -105,11 +107,11 @@ pub enum DetectError {
 }
 
 const LOOKED_FOR: &str = "looked for `[build] command` in dyno.toml, Cargo.toml, package.json, requirements.txt, pyproject.toml, \
-     Pipfile or app.py, `.c` files, components that a Procfile names, one `.wasm` file, and index.html";
+     Pipfile or app.py, config.ru, Gemfile, `.c` files, components that a Procfile names, one `.wasm` file, and index.html";
 
 /// Chooses a builder. The order: `[build] command`, `root` of a site, `Cargo.toml`, `.wasm` files that a Procfile names, a
-/// Procfile that serves a Python project, `package.json` (or `wrangler.toml`, `deno.json`), a Python project, `.c` files,
-/// `index.html`, a single JavaScript program, a `.wasm` file.
+/// Procfile that serves a Python project, a Rack app or a Procfile that starts one, `package.json` (or `wrangler.toml`,
+/// `deno.json`), a Python project, a `Gemfile`, `.c` files, `index.html`, a single JavaScript program, a `.wasm` file.
 pub fn detect_builder(project: &Project) -> Result<DetectedBuilder, DetectError> {
     let folder = project.folder.as_path();
     let (settings, procfile) = (&project.settings, project.procfile.as_ref());
@@ -130,12 +132,20 @@ pub fn detect_builder(project: &Project) -> Result<DetectedBuilder, DetectError>
     if is_python && procfile.is_some_and(serves_python) {
         return Ok(DetectedBuilder::Python);
     }
+    let is_ruby = ruby::detect::is_project(folder);
+    let says_ruby = procfile.map_or_else(|| ruby::detect::is_rack_app(folder), runs_ruby);
+    if is_ruby && says_ruby {
+        return Ok(DetectedBuilder::Ruby);
+    }
     refuse_sure_language(project)?;
     if javascript::detect::is_project(folder) {
         return Ok(DetectedBuilder::JavaScript);
     }
     if is_python {
         return Ok(DetectedBuilder::Python);
+    }
+    if is_ruby {
+        return Ok(DetectedBuilder::Ruby);
     }
     if c::detect::is_project(folder) {
         return Ok(DetectedBuilder::C);
@@ -153,6 +163,17 @@ pub fn detect_builder(project: &Project) -> Result<DetectedBuilder, DetectError>
 fn serves_python(procfile: &Procfile) -> bool {
     let web = procfile.processes.get(&ProcessType::web());
     web.is_some_and(|command| python::detect::is_server_command(command.component.file_name()))
+}
+
+/// Whether the Procfile's `web` begins with a program that starts Ruby apps.
+fn runs_ruby(procfile: &Procfile) -> bool {
+    let Some(web) = procfile.processes.get(&ProcessType::web()) else {
+        return false;
+    };
+    let words = std::iter::once(web.component.as_str()).chain(web.args.iter().map(String::as_str));
+    let mut programs = words.skip_while(|word| word.contains('=') || ["env", "exec"].contains(word));
+    let program = programs.next().and_then(|word| word.rsplit('/').next());
+    program.is_some_and(ruby::detect::is_ruby_command)
 }
 
 /// Whether a folder is a static site: it has a start page, and no sign of another language.

@@ -3,6 +3,7 @@
 
 pub(crate) mod build_folder;
 pub(crate) mod error;
+pub(crate) mod node;
 pub(crate) mod progress;
 pub(crate) mod run;
 pub(crate) mod sources;

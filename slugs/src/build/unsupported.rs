@@ -41,21 +41,13 @@ const LANGUAGES: &[LanguageSigns] = &[
         hint: "; `command` may also be the generator, and `root` in dyno.toml the folder of pages that it makes",
     },
     LanguageSigns {
-        name: "a Ruby app",
-        files: &["Gemfile", "config.ru", "Rakefile", "*.gemspec", "*.rb"],
-        sure_files: &["config.ru", "bin/rails"],
+        name: "a Ruby program",
+        files: &["Rakefile", "*.gemspec", "*.rb"],
+        sure_files: &[],
         words: &[
-            "bundle",
-            "ruby",
-            "rails",
-            "rake",
-            "puma",
-            "unicorn",
-            "rackup",
-            "bin/rails",
-            "sidekiq",
+            "bundle", "ruby", "rails", "rake", "puma", "unicorn", "rackup", "sidekiq",
         ],
-        hint: NO_HINT,
+        hint: "; a Ruby app has a Gemfile",
     },
     LanguageSigns {
         name: "a PHP app",
@@ -271,7 +263,7 @@ pub struct UnsupportedLanguage {
 }
 
 /// The languages that have a builder, for people.
-pub(crate) const SUPPORTED: &str = "Rust, JavaScript, TypeScript, Python, C and static sites";
+pub(crate) const SUPPORTED: &str = "Rust, JavaScript, TypeScript, Python, Ruby, C and static sites";
 
 /// Finds the language of a folder that no builder fits, by its files, or by the first words of a Procfile's commands.
 pub(crate) fn find_language(folder: &Path, words: &[&str]) -> Option<UnsupportedLanguage> {
@@ -404,7 +396,7 @@ mod tests {
     #[test]
     fn files_and_commands_tell_the_language() {
         for (file, says) in [
-            ("Gemfile", "a Ruby app (Gemfile)"),
+            ("worker.rb", "a Ruby program (worker.rb)"),
             ("public/index.php", "a PHP app (public/index.php)"),
             ("Shop.csproj", "a .NET app (Shop.csproj)"),
             ("mix.exs", "an Elixir app (mix.exs)"),
@@ -427,16 +419,16 @@ mod tests {
 
     #[test]
     fn language_beside_javascript_needs_a_sure_sign() {
-        let rails = folder(&["Gemfile", "package.json"]);
-        assert_eq!(find_sure_language(rails.path(), &["node"]), None);
-        assert!(find_sure_language(rails.path(), &["bundle"]).is_some());
+        let laravel = folder(&["composer.json", "package.json"]);
+        assert_eq!(find_sure_language(laravel.path(), &["node"]), None);
+        assert!(find_sure_language(laravel.path(), &["php"]).is_some());
         assert_eq!(
-            find_sure_language(rails.path(), &[]),
+            find_sure_language(laravel.path(), &[]),
             None,
-            "a Gemfile alone may be a tool's"
+            "a composer.json alone may be a tool's"
         );
-        let rails = folder(&["config.ru", "package.json"]);
-        assert!(find_sure_language(rails.path(), &[]).is_some());
+        let laravel = folder(&["artisan", "package.json"]);
+        assert!(find_sure_language(laravel.path(), &[]).is_some());
     }
 
     #[test]

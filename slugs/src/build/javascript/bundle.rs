@@ -12,6 +12,7 @@ use super::entry::EntryPoint;
 use super::toolchain;
 use crate::build::toolbox::build_folder;
 use crate::build::toolbox::error::BuilderError;
+use crate::build::toolbox::node::explain_absent_node;
 use crate::build::toolbox::progress::BuildProgress;
 use crate::build::toolbox::run;
 use crate::build::toolbox::sources::SourceFile;
@@ -119,7 +120,7 @@ impl BundleInput {
         run::run_streaming(node, "esbuild", app.tools, &mut |_, line| {
             progress(BuildProgress::Line(line))
         })
-        .map_err(toolchain::explain_absent_node)
+        .map_err(explain_absent_node)
     }
 }
 

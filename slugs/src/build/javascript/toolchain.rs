@@ -7,8 +7,9 @@ use std::process::Command;
 
 use crate::build::toolbox::build_folder;
 use crate::build::toolbox::error::BuilderError;
+use crate::build::toolbox::node::{check_node, run_npm};
 use crate::build::toolbox::progress::BuildProgress;
-use crate::build::toolbox::run::{self, OutputStream};
+use crate::build::toolbox::run;
 use crate::build::toolbox::toolchain::Toolchain;
 use crate::build::toolbox::tools::Tools;
 
@@ -18,10 +19,6 @@ const WASI: &str = "0.2.10";
 pub(super) const COMPONENT: &str = "javascript.wasm";
 /// The program that bundles, in the toolchain's folder.
 pub(super) const BUNDLER: &str = "bundle.mjs";
-/// The oldest Node.js that componentize-js runs on; Debian 12 has it.
-const NODE_MAJOR_MIN: u32 = 18;
-const GET_NODE: &str =
-    "get Node.js 18 or newer, with npm, from https://nodejs.org or as a package of your system";
 
 const WIT: &str = include_str!("toolchain/app.wit");
 const HTTP_WIT: &str = include_str!("../wit/http.wit");
@@ -168,54 +165,4 @@ fn remove_component_packages(folder: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Runs npm in a folder.
-pub(super) fn run_npm(
-    folder: &Path,
-    arguments: &[&str],
-    tools: &Tools,
-    progress: &mut dyn FnMut(BuildProgress),
-) -> Result<(), BuilderError> {
-    let mut npm = Command::new("npm");
-    npm.args(arguments)
-        .args(["--no-audit", "--no-fund", "--no-progress"])
-        .env("NO_UPDATE_NOTIFIER", "1")
-        .current_dir(folder);
-    let shown = format!("npm {}", arguments[0]);
-    progress(BuildProgress::Step(shown.clone()));
-    run::run_streaming(npm, &shown, tools, &mut |_, line| {
-        progress(BuildProgress::Line(line))
-    })
-    .map_err(explain_absent_node)
-}
-
-/// Turns the failure to start `node` or `npm` into the advice to install Node.js.
-pub(super) fn explain_absent_node(error: BuilderError) -> BuilderError {
-    match run::is_absent(&error) {
-        true => BuilderError::NoTool {
-            tool: "node",
-            remedy: GET_NODE,
-        },
-        false => error,
-    }
-}
-
-/// Checks that Node.js is installed, and new enough.
-fn check_node(tools: &Tools, progress: &mut dyn FnMut(BuildProgress)) -> Result<(), BuilderError> {
-    let mut version = String::new();
-    let mut node = Command::new("node");
-    node.arg("--version");
-    run::run_streaming(node, "node", tools, &mut |from, line| match from {
-        OutputStream::Stdout => version = line,
-        OutputStream::Stderr => progress(BuildProgress::Line(line)),
-    })
-    .map_err(explain_absent_node)?;
-    let major = version.trim_start_matches('v').split('.').next();
-    match major.and_then(|major| major.parse::<u32>().ok()) {
-        Some(major) if major >= NODE_MAJOR_MIN => Ok(()),
-        _ => Err(BuilderError::Refused(format!(
-            "this machine has Node.js {version}, which is too old: {GET_NODE}"
-        ))),
-    }
 }
