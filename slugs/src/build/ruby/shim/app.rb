@@ -9,7 +9,6 @@ module Dyno
     def load
       begin_process
       @app = load_app
-      GC.start
     rescue Exception => error # SystemExit and syntax errors too: the app is not up
       print_error(error)
       @broken = true
@@ -67,7 +66,7 @@ module Dyno
 
     # A program that would start a server. Its app is the one that it passes to a server, or Sinatra's classic application.
     def load_program(file)
-      $PROGRAM_NAME = file
+      $PROGRAM_NAME = "/#{file}" # equal to `__FILE__` in the program
       app = catch(:dyno_app) do
         TracePoint.new(:end) { Capture.install }.enable { Kernel.load("/#{file}") }
         nil

@@ -3,9 +3,6 @@
 
 module Dyno
   module Capture
-    # The programs that are servers of Rack apps, with the names of their handlers.
-    SERVERS = %w[puma thin webrick falcon unicorn].freeze
-
     module Handler
       def self.run(app, **)
         throw :dyno_app, app
@@ -15,22 +12,23 @@ module Dyno
       def self.shutdown = nil
     end
 
-    # Registers the stand-ins with the handler registries of the app's gems, if they are loaded.
+    @installed = {}
+
+    # Registers the stand-in with the handler registries of the app's gems, if they are loaded.
     def self.install
-      registries = []
-      registries << ::Rackup::Handler if defined?(::Rackup::Handler)
-      registries << ::Rack::Handler if defined?(::Rack::Handler)
-      registries.uniq.each do |registry|
-        registry.define_singleton_method(:get) { |_ = nil| Handler }
-        registry.define_singleton_method(:pick) { |_ = nil| Handler }
-        registry.define_singleton_method(:default) { |*| Handler }
-      end
+      install_in(::Rackup::Handler) if defined?(::Rackup::Handler)
+      install_in(::Rack::Handler) if defined?(::Rack::Handler)
     end
+
+    def self.install_in(registry)
+      return if @installed[registry]
+
+      @installed[registry] = true
+      %i[get pick default].each { |name| registry.define_singleton_method(name) { |*| Handler } }
+    end
+    private_class_method :install_in
   end
 end
 
-# Libraries name these servers when they are loaded.
-module Puma
-  module Plugin; end
-end
+# Programs may load their server before they start it.
 %w[puma rack/handler/puma rackup/handler/puma thin rack/handler/thin unicorn falcon].each { |name| Dyno.provide(name) }

@@ -8,9 +8,9 @@ module Dyno
       # Runs a command line, and returns its exit code.
       def run(words)
         code = exit_code { start(words) }
-        code = exit_code { run_exit_blocks } if code.zero?
+        last = exit_code { Exits.run }
         $stdout.flush
-        code
+        last.zero? ? code : last
       rescue UsageError => error
         $stderr.puts("ruby: #{error.message}")
         2
@@ -30,10 +30,6 @@ module Dyno
         1
       end
 
-      def run_exit_blocks
-        Exits.run
-      end
-
       def start(words)
         words = words.dup
         code = []
@@ -51,7 +47,8 @@ module Dyno
 
         return run_program(ARGV.shift) if @is_program
 
-        words.empty? || words[0] == "-" ? evaluate($stdin.read, "-") : run_file(ARGV.shift)
+        file = ARGV.shift
+        file.nil? || file == "-" ? evaluate($stdin.read, "-") : run_file(file)
       end
 
       # `-S NAME`: a program of a gem. `bundle exec` before a command line changes nothing, since the gems are chosen.
@@ -105,7 +102,7 @@ module Dyno
         whole = File.expand_path(path)
         raise UsageError, "No such file or directory -- #{path} (LoadError)" unless File.file?(whole)
 
-        $PROGRAM_NAME = path
+        $PROGRAM_NAME = whole # equal to `__FILE__` in the program
         Kernel.load(whole)
       end
     end
