@@ -153,7 +153,10 @@ pub(crate) fn read_body(into: &mut [u8]) -> Result<usize, Errno> {
 /// Starts the response. `head` is the status, then name and value of each header, with a zero byte behind each.
 pub(crate) fn start_response(head: &[u8]) -> Result<(), Errno> {
     with_current(|exchange| {
-        let mut fields = head.strip_suffix(&[0]).ok_or(Errno::Invalid)?.split(|byte| *byte == 0);
+        let mut fields = head
+            .strip_suffix(&[0])
+            .ok_or(Errno::Invalid)?
+            .split(|byte| *byte == 0);
         let status = parse_number(fields.next().unwrap_or_default()).ok_or(Errno::Invalid)?;
         let status = u16::try_from(status).map_err(|_| Errno::Invalid)?;
         let mut headers = Vec::new();
@@ -168,7 +171,9 @@ pub(crate) fn start_response(head: &[u8]) -> Result<(), Errno> {
         }
         let headers = Fields::from_list(&headers).map_err(|_| Errno::Invalid)?;
         let response = OutgoingResponse::new(headers);
-        response.set_status_code(status).map_err(|()| Errno::Invalid)?;
+        response
+            .set_status_code(status)
+            .map_err(|()| Errno::Invalid)?;
         let outparam = exchange.outparam.take().ok_or(Errno::Invalid)?;
         let body = response.body().map_err(|()| Errno::Io)?;
         let stream = body.write().map_err(|()| Errno::Io)?;
@@ -214,7 +219,10 @@ pub(crate) fn send(data: &[u8]) -> Result<(), Errno> {
                 response.stream.subscribe().block();
                 continue;
             }
-            response.stream.write(&left[..count]).map_err(|_| Errno::Pipe)?;
+            response
+                .stream
+                .write(&left[..count])
+                .map_err(|_| Errno::Pipe)?;
             left = &left[count..];
         }
         Ok(())

@@ -122,7 +122,7 @@ fn errors_are_json_when_json_is_requested() {
 fn unsupported_languages_get_a_one_line_error() {
     let place = Place::new();
     for (file, says) in [
-        ("Gemfile", "a Ruby app"),
+        ("Rakefile", "a Ruby program"),
         ("go.mod", "a Go app"),
         ("composer.json", "a PHP app"),
         ("Dockerfile", "an app in a container"),

@@ -128,7 +128,8 @@ fn install(
     progress: &mut dyn FnMut(BuildProgress),
 ) -> Result<(), BuilderError> {
     check_node(tools, progress)?;
-    let wit = [WIT, HTTP_WIT].concat().replace("VERSION", WASI);
+    let http = HTTP_WIT.replace("@0.2.0", &format!("@{WASI}"));
+    let wit = [WIT.replace("VERSION", WASI), http].concat();
     let files = FILES.iter().copied().chain([("app.wit", wit.as_str())]);
     for (name, text) in files {
         let path = folder.join(name);

@@ -12,7 +12,7 @@ use crate::build::toolbox::progress::BuildProgress;
 use crate::build::toolbox::run;
 use crate::build::toolbox::sources::{SourceFile, digest_files, read_text_lossy};
 
-/// A version of WASI that every engine of WASI 0.2 has. componentize-py replaces it by its own version.
+/// A version of WASI that every engine of WASI 0.2 has, as in `wit/http.wit`. componentize-py replaces it by its own version.
 const WASI: &str = "0.2.0";
 /// The modules that the component holds besides the interpreter, by file name. componentize-py imports the first.
 const SHIM: [(&str, &str); 11] = [
@@ -96,7 +96,7 @@ fn make_component(
         .and_then(|()| stage_time_zones(build.toolchain, &staging.join("zoneinfo")))
         .map_err(build_folder::write_error(&staging))?;
     let wit = work.join("app.wit");
-    let text = [WIT, HTTP_WIT].concat().replace("VERSION", WASI);
+    let text = [&WIT.replace("VERSION", WASI), HTTP_WIT].concat();
     fs::write(&wit, text).map_err(build_folder::write_error(&wit))?;
     // Without a virtual environment, componentize-py would add the packages of this machine's Python to its path.
     let no_packages = work.join("none/lib/python3/site-packages");
