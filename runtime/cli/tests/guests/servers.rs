@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::thread;
+use std::time::Duration;
 
 use testkit::{DynoProcess, foreign_guest_path, guest_path, log_field};
 

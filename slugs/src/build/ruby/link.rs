@@ -523,3 +523,6 @@ fn exports_of(bridge: &ModuleParts<'_>, plan: &FunctionPlan) -> ExportSection {
     }
     section
 }
+
+#[cfg(test)]
+mod tests;
