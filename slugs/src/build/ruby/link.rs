@@ -33,7 +33,7 @@ const PAGE_BYTES: u64 = 65_536;
 
 /// Why two modules cannot be linked.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum LinkError {
+pub(crate) enum ModuleLinkError {
     #[error("a module cannot be read")]
     Read(#[from] BinaryReaderError),
     #[error("a module cannot be written: {0}")]
@@ -42,14 +42,14 @@ pub(crate) enum LinkError {
     Unfit(String),
 }
 
-impl From<reencode::Error> for LinkError {
+impl From<reencode::Error> for ModuleLinkError {
     fn from(error: reencode::Error) -> Self {
-        LinkError::Write(error.to_string())
+        ModuleLinkError::Write(error.to_string())
     }
 }
 
 /// Links the bridge into the interpreter. The result exports what the bridge exports, and the memory.
-pub(crate) fn link_bridge(interpreter: &[u8], bridge: &[u8]) -> Result<Vec<u8>, LinkError> {
+pub(crate) fn link_bridge(interpreter: &[u8], bridge: &[u8]) -> Result<Vec<u8>, ModuleLinkError> {
     let interpreter = ModuleParts::read(interpreter)?;
     let bridge = ModuleParts::read(bridge)?;
     let (memory_pages, table_elements) = check_places(&interpreter, &bridge)?;
@@ -125,7 +125,7 @@ fn write_interpreter_code(
     renumbering: &mut Renumbering,
     free_buffer: u32,
     code: &mut CodeSection,
-) -> Result<(), LinkError> {
+) -> Result<(), ModuleLinkError> {
     let mut mended = 0;
     for body in &interpreter.bodies {
         match TagRemoval::find(body)? {
@@ -138,7 +138,7 @@ fn write_interpreter_code(
     }
     match mended {
         1 => Ok(()),
-        _ => Err(LinkError::Unfit(format!(
+        _ => Err(ModuleLinkError::Unfit(format!(
             "the interpreter has {mended} places that lose a jump buffer, and 1 is known"
         ))),
     }
@@ -173,7 +173,7 @@ struct ModuleParts<'a> {
 }
 
 impl<'a> ModuleParts<'a> {
-    fn read(bytes: &'a [u8]) -> Result<Self, LinkError> {
+    fn read(bytes: &'a [u8]) -> Result<Self, ModuleLinkError> {
         let mut parts = ModuleParts::default();
         for payload in Parser::new(0).parse_all(bytes) {
             match payload? {
@@ -220,7 +220,7 @@ impl<'a> ModuleParts<'a> {
         Ok(parts)
     }
 
-    fn read_import(&mut self, import: wasmparser::Import<'a>) -> Result<(), LinkError> {
+    fn read_import(&mut self, import: wasmparser::Import<'a>) -> Result<(), ModuleLinkError> {
         match import.ty {
             TypeRef::Func(kind) => self.imports.push(FunctionImport {
                 module: import.module,
@@ -230,7 +230,7 @@ impl<'a> ModuleParts<'a> {
             TypeRef::Memory(memory) => self.memory_pages = memory.initial,
             TypeRef::Table(table) => self.table_elements = table.initial,
             _ => {
-                return Err(LinkError::Unfit(format!(
+                return Err(ModuleLinkError::Unfit(format!(
                     "the import `{}` of `{}` is neither a function, nor a memory, nor a table",
                     import.name, import.module
                 )));
@@ -239,9 +239,9 @@ impl<'a> ModuleParts<'a> {
         Ok(())
     }
 
-    fn type_section(&self) -> Result<TypeSectionReader<'a>, LinkError> {
+    fn type_section(&self) -> Result<TypeSectionReader<'a>, ModuleLinkError> {
         let section = self.types.clone();
-        section.ok_or_else(|| LinkError::Unfit("a module has no types".to_owned()))
+        section.ok_or_else(|| ModuleLinkError::Unfit("a module has no types".to_owned()))
     }
 
     fn data_count(&self) -> u32 {
@@ -264,9 +264,10 @@ impl<'a> ModuleParts<'a> {
 fn check_places(
     interpreter: &ModuleParts<'_>,
     bridge: &ModuleParts<'_>,
-) -> Result<(u64, u64), LinkError> {
-    let unfit =
-        |what: &str| LinkError::Unfit(format!("the bridge's {what} overlap the interpreter's"));
+) -> Result<(u64, u64), ModuleLinkError> {
+    let unfit = |what: &str| {
+        ModuleLinkError::Unfit(format!("the bridge's {what} overlap the interpreter's"))
+    };
     for segment in bridge.data.clone().into_iter().flatten() {
         let base = match segment?.kind {
             wasmparser::DataKind::Active { offset_expr, .. } => constant_of(&offset_expr),
@@ -286,7 +287,7 @@ fn check_places(
         }
     }
     if bridge.globals.len() != 1 || interpreter.globals.is_empty() {
-        return Err(LinkError::Unfit(
+        return Err(ModuleLinkError::Unfit(
             "the bridge has globals besides the pointer of its stack".to_owned(),
         ));
     }
@@ -322,7 +323,7 @@ struct FunctionPlan {
 }
 
 /// What takes the place of an import of the interpreter.
-enum ImportPlace {
+enum LinkedImport {
     Host(u32),
     /// A function of the bridge, by its index there.
     Bridge(u32),
@@ -331,26 +332,32 @@ enum ImportPlace {
 }
 
 impl FunctionPlan {
-    fn make(interpreter: &ModuleParts<'_>, bridge: &ModuleParts<'_>) -> Result<Self, LinkError> {
+    fn make(
+        interpreter: &ModuleParts<'_>,
+        bridge: &ModuleParts<'_>,
+    ) -> Result<Self, ModuleLinkError> {
         let mut imports = HostImports::default();
         let mut trap_types = Vec::new();
         let mut places = Vec::new();
         for import in &interpreter.imports {
             let replacement = [import.module, SEPARATOR, import.name].concat();
             places.push(match bridge.find_export(&replacement) {
-                Some(index) => ImportPlace::Bridge(index),
+                Some(index) => LinkedImport::Bridge(index),
                 None if import.module == BROWSER_HOST => {
                     trap_types.push(import.kind);
-                    ImportPlace::Trap(trap_types.len() as u32 - 1)
+                    LinkedImport::Trap(trap_types.len() as u32 - 1)
                 }
-                None => ImportPlace::Host(imports.add(import.module, import.name, import.kind)),
+                None => LinkedImport::Host(imports.add(import.module, import.name, import.kind)),
             });
         }
         let mut bridge_imports = Vec::new();
         for import in &bridge.imports {
             bridge_imports.push(match import.module == INTERPRETER {
                 true => Err(interpreter.find_export(import.name).ok_or_else(|| {
-                    LinkError::Unfit(format!("the interpreter has no function `{}`", import.name))
+                    ModuleLinkError::Unfit(format!(
+                        "the interpreter has no function `{}`",
+                        import.name
+                    ))
                 })?),
                 false => {
                     let kind = interpreter.type_count + import.kind;
@@ -365,9 +372,9 @@ impl FunctionPlan {
         let interpreter_imports: Vec<u32> = places
             .iter()
             .map(|place| match place {
-                ImportPlace::Host(index) => *index,
-                ImportPlace::Bridge(index) => own_of_bridge(*index),
-                ImportPlace::Trap(index) => trap_base + index,
+                LinkedImport::Host(index) => *index,
+                LinkedImport::Bridge(index) => own_of_bridge(*index),
+                LinkedImport::Trap(index) => trap_base + index,
             })
             .collect();
         let imported = interpreter.imports.len() as u32;
@@ -379,7 +386,7 @@ impl FunctionPlan {
             })
             .collect();
         let free_buffer = bridge.find_export(FREE_BUFFER).ok_or_else(|| {
-            LinkError::Unfit(format!("the bridge has no function `{FREE_BUFFER}`"))
+            ModuleLinkError::Unfit(format!("the bridge has no function `{FREE_BUFFER}`"))
         })?;
         Ok(Self {
             free_buffer: own_of_bridge(free_buffer),
@@ -494,12 +501,14 @@ fn memory_of(pages: u64) -> MemorySection {
 }
 
 /// The interpreter's globals: the bridge uses the same stack.
-fn globals_of(interpreter: &ModuleParts<'_>) -> Result<GlobalSection, LinkError> {
+fn globals_of(interpreter: &ModuleParts<'_>) -> Result<GlobalSection, ModuleLinkError> {
     let mut section = GlobalSection::new();
     for global in &interpreter.globals {
         let value = constant_of(&global.init_expr)
             .and_then(|value| u32::try_from(value).ok())
-            .ok_or_else(|| LinkError::Unfit("a global is not a constant number".to_owned()))?;
+            .ok_or_else(|| {
+                ModuleLinkError::Unfit("a global is not a constant number".to_owned())
+            })?;
         section.global(
             GlobalType {
                 val_type: wasm_encoder::ValType::I32,

@@ -9,7 +9,7 @@ use wasm_encoder::reencode::Reencode;
 use wasm_encoder::{CodeSection, Instruction, MemArg};
 use wasmparser::{FunctionBody, Operator};
 
-use super::link::LinkError;
+use super::link::ModuleLinkError;
 
 /// Where `struct rb_vm_tag` has the pointer to its jump buffer, in bytes.
 const BUFFER_AT: u64 = 8;
@@ -26,7 +26,7 @@ pub(super) struct TagRemoval {
 
 impl TagRemoval {
     /// Finds the instructions of `ec->tag = ec->tag->prev` in a function body.
-    pub(super) fn find(body: &FunctionBody<'_>) -> Result<Option<TagRemoval>, LinkError> {
+    pub(super) fn find(body: &FunctionBody<'_>) -> Result<Option<TagRemoval>, ModuleLinkError> {
         let mut last: [Option<Operator<'_>>; 7] = Default::default();
         for (instruction, operator) in body.get_operators_reader()?.into_iter().enumerate() {
             last.rotate_left(1);
@@ -45,7 +45,7 @@ impl TagRemoval {
         renumbering: &mut R,
         free: u32,
         code: &mut CodeSection,
-    ) -> Result<(), LinkError>
+    ) -> Result<(), ModuleLinkError>
     where
         R: Reencode<Error = std::convert::Infallible>,
     {

@@ -2,7 +2,7 @@
 
 use wasmparser::Validator;
 
-use super::{LinkError, link_bridge};
+use super::{ModuleLinkError, link_bridge};
 
 /// An interpreter that loses a jump buffer once, in its function `lose`.
 const INTERPRETER: &str = r#"(module
@@ -43,7 +43,7 @@ const BRIDGE: &str = r#"(module
     (call $start))
   (data (i32.const PAGE) "bridge"))"#;
 
-fn link(interpreter: &str, page: u32, element: u32) -> Result<Vec<u8>, LinkError> {
+fn link(interpreter: &str, page: u32, element: u32) -> Result<Vec<u8>, ModuleLinkError> {
     let bridge = BRIDGE
         .replace("PAGE", &(page * 65_536).to_string())
         .replace("ELEMENT", &element.to_string());
