@@ -123,13 +123,14 @@ impl App {
     }
 }
 
-/// Points a command to unreachable registries of npm, PyPI and crates.io.
+/// Points a command to unreachable registries of npm, PyPI, crates.io and RubyGems.
 pub(crate) fn offline(command: &mut Command) {
     command
         .env("npm_config_registry", NOWHERE)
         .env("npm_config_fetch_retries", "0")
         .env("PIP_INDEX_URL", NOWHERE)
         .env("PIP_RETRIES", "0")
+        .env("BUNDLE_MIRROR__ALL", NOWHERE)
         .env("CARGO_NET_OFFLINE", "true");
 }
 

@@ -1,4 +1,4 @@
-//! Apps in JavaScript, TypeScript, Python, C and Rust, and static sites: built by the real toolchains, run, and
+//! Apps in JavaScript, TypeScript, Python, Ruby, C and Rust, and static sites: built by the real toolchains, run, and
 //! requested over HTTP; and the messages for apps that cannot be built. The first run installs the toolchains into the
 //! cache that tests share.
 //!
@@ -11,6 +11,7 @@ mod c;
 mod hostile_clients;
 mod javascript;
 mod python;
+mod ruby;
 mod rust;
 mod site;
 mod templates;
