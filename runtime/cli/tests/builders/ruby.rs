@@ -2,6 +2,7 @@
 
 mod apps;
 mod commands;
+mod example_notes;
 mod faults;
 mod gems;
 mod projects;

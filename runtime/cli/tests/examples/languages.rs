@@ -1,4 +1,4 @@
-//! The examples that need no other server, deployed: `api-ts` in TypeScript, `blog-py` in Python.
+//! The examples that need no other server, deployed: `api-ts` in TypeScript, `blog-py` in Python, `notes-rb` in Ruby.
 
 use serde_json::{Value, json};
 use testkit::{ExampleApp, Server, ServerRig};
@@ -45,6 +45,32 @@ fn a_python_blog_is_deployed() {
         .run(&["config", "set", "A=1", "-a", "blog-py"])
         .success();
     has_posts();
+    assert!(server.stop().success());
+    rig.home().assert_no_process();
+}
+
+#[test]
+fn ruby_notes_are_deployed_with_a_release_process_and_one_off_dynos() {
+    let rig = ServerRig::new();
+    let server = rig.start();
+    let site = deploy(&server, "notes-rb");
+    let log = server.wait_for_log(
+        "notes-rb",
+        &["app[release.1]: first-notes.json has 2 notes"],
+    );
+    assert!(!log.contains("rashed"), "{log}");
+    let kept = site.form("/notes", "text=Tea+%26+milk");
+    assert_eq!(kept.status, 303, "{}", kept.text());
+    assert!(site.page("/").contains("<p>Tea &amp; milk</p>"));
+    let run = |words: &[&str]| server.run(&[&["run", "-a", "notes-rb", "--"], words].concat());
+    let checked = run(&["rake", "check"]);
+    assert_eq!(checked.success(), "first-notes.json has 2 notes\n");
+    let code = run(&["ruby", "-e", "puts ARGV; exit 7", "a b"]);
+    assert_eq!(
+        (code.code, code.stdout.as_str()),
+        (Some(7), "a b\n"),
+        "{code:?}"
+    );
     assert!(server.stop().success());
     rig.home().assert_no_process();
 }
