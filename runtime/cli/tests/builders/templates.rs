@@ -53,6 +53,11 @@ fn the_python_template_builds_and_runs() {
 }
 
 #[test]
+fn the_ruby_template_builds_and_runs() {
+    answers("ruby");
+}
+
+#[test]
 fn the_axum_template_builds_and_runs() {
     answers("axum");
 }
@@ -97,6 +102,7 @@ fn the_list_of_templates_is_complete() {
         "javascript ",
         "typescript ",
         "python ",
+        "ruby ",
         "static ",
         "c ",
     ] {

@@ -90,6 +90,19 @@ pub(super) const TEMPLATES: &[Template] = &[
         next: "dyno local NAME",
     },
     Template {
+        name: "ruby",
+        about: "a web app in Ruby, with Sinatra",
+        files: &[
+            file!("ruby", "app.rb"),
+            file!("ruby", "config.ru"),
+            file!("ruby", "Gemfile"),
+            file!("ruby", "views/index.erb"),
+            file!("ruby", "README.md"),
+            file!("ruby", ".gitignore", "gitignore"),
+        ],
+        next: "dyno local NAME",
+    },
+    Template {
         name: "static",
         about: "a static site: pages that need no tools",
         files: &[
