@@ -228,7 +228,7 @@ fn the_error_for_a_folder_without_an_app_lists_the_files_looked_for() {
 #[test]
 fn unsupported_languages_get_a_one_line_error_with_any_procfile() {
     for (file, says) in [
-        ("Gemfile", "a Ruby app"),
+        ("worker.rb", "a Ruby program"),
         ("composer.json", "a PHP app"),
         ("go.mod", "a Go app"),
         ("pom.xml", "a Java or Kotlin app"),
@@ -267,26 +267,60 @@ fn unsupported_languages_get_a_one_line_error_with_any_procfile() {
         .file("Procfile", "web: bundle exec puma *\n")
         .build_error();
     assert!(
-        text.contains("a Ruby app (`bundle` in the Procfile)"),
+        text.contains("a Ruby program (`bundle` in the Procfile)"),
         "{text}"
     );
 }
 
 #[test]
 fn an_unsupported_language_is_recognized_beside_a_package_json() {
-    let rails = || App::new().file("Gemfile", "").file("package.json", "{}");
-    let text = rails()
-        .file("Procfile", "web: bundle exec puma\n")
+    let laravel = || {
+        App::new()
+            .file("composer.json", "")
+            .file("package.json", "{}")
+    };
+    let text = laravel()
+        .file("Procfile", "web: php artisan serve\n")
         .build_error();
-    assert!(text.contains("a Ruby app (Gemfile)"), "{text}");
-    let text = rails().file("config.ru", "").build_error();
-    assert!(text.contains("a Ruby app"), "{text}");
-    let node = rails().file("Procfile", "web: node x.js\n");
-    let project = Project::load(node.path()).expect("sound");
-    assert!(matches!(
-        detect_builder(&project),
-        Ok(DetectedBuilder::JavaScript)
-    ));
+    assert!(text.contains("a PHP app (composer.json)"), "{text}");
+    let text = laravel().file("artisan", "").build_error();
+    assert!(text.contains("a PHP app"), "{text}");
+    let node = laravel().file("Procfile", "web: node x.js\n");
+    assert_eq!(builder_of(&node), DetectedBuilder::JavaScript);
+}
+
+#[test]
+fn a_ruby_app_is_recognized_beside_files_of_other_languages() {
+    let rails = || App::new().file("Gemfile", "").file("package.json", "{}");
+    for command in [
+        "bundle exec puma",
+        "RACK_ENV=production bin/rails server",
+        "ruby app.rb",
+    ] {
+        let app = rails().file("Procfile", &format!("web: {command}\n"));
+        assert_eq!(builder_of(&app), DetectedBuilder::Ruby, "{command}");
+    }
+    assert_eq!(
+        builder_of(&rails().file("config.ru", "")),
+        DetectedBuilder::Ruby
+    );
+    // A Gemfile alone may be a tool's.
+    assert_eq!(builder_of(&rails()), DetectedBuilder::JavaScript);
+    let node = rails()
+        .file("config.ru", "")
+        .file("Procfile", "web: node x.js\n");
+    assert_eq!(builder_of(&node), DetectedBuilder::JavaScript);
+    let python = App::new().file("Gemfile", "").file("requirements.txt", "");
+    assert_eq!(builder_of(&python), DetectedBuilder::Python);
+    assert_eq!(
+        builder_of(&App::new().file("Gemfile", "")),
+        DetectedBuilder::Ruby
+    );
+}
+
+fn builder_of(app: &App) -> DetectedBuilder {
+    let project = Project::load(app.path()).expect("sound");
+    detect_builder(&project).expect("a builder")
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn errors_are_json_when_json_is_requested() {
             &["build", "ruby", "--json"],
             1,
             "build_failed",
-            "a Ruby app",
+            "a Ruby program",
         ),
         (
             &["slug", "inspect", "absent.slug", "--json"],
