@@ -1,4 +1,4 @@
-//! Gems of this machine, laid out in an app's folder as `bundle install` does it.
+//! Gems of this machine: laid out in an app's folder as `bundle install` does it, locked, or offered by a source.
 //!
 //! Must not know the apps.
 
@@ -14,9 +14,18 @@ use crate::app_folder::App;
 const FIND: &str = "gem = Gem::Specification.find_by_name(ARGV[0])
 puts gem.full_gem_path, gem.loaded_from, gem.version";
 
-/// Copies the gem `rack` of this machine to `vendor/bundle`, and writes the lockfile that names it and `others`: lines of
-/// its part `specs`.
-pub(crate) fn vendor_rack(app: &App, others: &str) {
+/// The specification of the gem that `rack_source` offers, under a version that no machine has.
+const OFFERED: &str = "Gem::Specification.new do |s|
+  s.name = 'rack'
+  s.version = '2.2.999'
+  s.summary = 'Rack'
+  s.authors = ['none']
+  s.files = Dir['lib/**/*.rb']
+end
+";
+
+/// The folder, the specification and the version of this machine's Rack.
+fn find_rack() -> (String, String, String) {
     let output = Command::new("ruby")
         .args(["-e", FIND, "rack"])
         .output()
@@ -28,7 +37,13 @@ pub(crate) fn vendor_rack(app: &App, others: &str) {
             .next()
             .expect("the gem `rack`, which `./test --setup` installs")
     };
-    let (folder, specification, version) = (next(), next(), next());
+    (next(), next(), next())
+}
+
+/// Copies the gem `rack` of this machine to `vendor/bundle`, and writes the lockfile that names it and `others`: lines of
+/// its part `specs`.
+pub(crate) fn vendor_rack(app: &App, others: &str) {
+    let (folder, specification, version) = find_rack();
     let home = app.path("vendor/bundle/ruby/3.1.0");
     copy(
         Path::new(&folder),
@@ -59,6 +74,30 @@ pub(crate) fn vendor_gem(app: &App, name: &str, version: &str, file: &str, attri
         &format!("{home}/specifications/{name}-{version}.gemspec"),
         &specification,
     );
+}
+
+/// A folder that is a source of gems, with this machine's Rack as version 2.2.999.
+pub(crate) fn rack_source() -> TempDir {
+    let source = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let (build, offered) = (source.path().join("build"), source.path().join("gems"));
+    let (folder, _, _) = find_rack();
+    copy(Path::new(&folder), &build);
+    fs::write(build.join("rack.gemspec"), OFFERED).unwrap();
+    fs::create_dir(&offered).unwrap();
+    let gem = |place: &Path, words: &[&str]| {
+        let output = Command::new("gem")
+            .args(words)
+            .current_dir(place)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    gem(
+        &build,
+        &["build", "rack.gemspec", "-o", "../gems/rack-2.2.999.gem"],
+    );
+    gem(source.path(), &["generate_index"]);
+    source
 }
 
 /// Writes the lockfile of an app's Gemfile, of the gems that this machine has.

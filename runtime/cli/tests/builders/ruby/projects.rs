@@ -2,7 +2,7 @@
 
 use testkit::DynoProcess;
 
-use super::gems::{lock_gems, only_programs, vendor_gem, vendor_rack};
+use super::gems::{lock_gems, only_programs, rack_source, vendor_gem, vendor_rack};
 use crate::app_folder::{App, offline, steps};
 
 const GEMFILE: (&str, &str) = ("Gemfile", "gem \"rack\"\n");
@@ -155,6 +155,24 @@ fn gems_that_cannot_be_installed_are_named() {
         "{failed:?}"
     );
     assert!(failed.told.contains("no-such-gem-of-dyno"), "{failed:?}");
+}
+
+#[test]
+fn missing_gems_are_installed_into_the_cache_once() {
+    let source = rack_source();
+    let place = source.path().display();
+    let gemfile = format!("source \"file://{place}\"\ngem \"rack\", \"2.2.999\"\n");
+    let rackup = "run ->(_) { [200, {}, [Gem.loaded_specs[\"rack\"].version.to_s]] }\n";
+    let app = App::new(&[("Gemfile", &gemfile), ("config.ru", rackup)]);
+    let (told, _) = app.build();
+    assert!(steps(&told).contains(&"bundle install (Gemfile)"), "{told}");
+    drop(source);
+    app.write("config.ru", &format!("# changed\n{rackup}"));
+    let local = app.run(&[]);
+    assert_eq!(local.get("/").text(), "2.2.999");
+    assert!(local.stop().success());
+    let names = testkit::file_names(app.folder());
+    assert_eq!(names, ["Gemfile", "app.slug", "config.ru"]);
 }
 
 #[test]
