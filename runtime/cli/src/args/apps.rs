@@ -177,8 +177,8 @@ pub(crate) struct RunArgs {
     /// Memory of the dyno, such as 256MiB [default: that of the process type]
     #[arg(long, value_name = "MEMORY")]
     pub(crate) size: Option<String>,
-    /// A process type of the app, a command of its language (`python manage.py migrate`), or the path of a component in
-    /// its slug; then its arguments
+    /// A process type of the app, a command of its language (`python manage.py migrate`, `rake stats`), or the path of a
+    /// component in its slug; then its arguments
     ///
     /// The program reads the input of this command, and its output, errors and exit code are those of this command. At a
     /// terminal, input is sent line by line; the program does not see single keys, colours or the window's size. Ctrl-C

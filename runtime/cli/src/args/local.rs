@@ -92,8 +92,8 @@ pub(crate) struct LocalRunArgs {
     /// Let the program connect to an address that is not public, such as 10.0.0.5:5432; may be repeated
     #[arg(long, value_name = "CIDR[:PORT]")]
     pub(crate) egress_allow: Vec<EgressOpening>,
-    /// A component or core module; or a process type or command of the app in this folder (`python script.py`); then its
-    /// arguments
+    /// A component or core module; or a process type or command of the app in this folder (`python script.py`, `rake stats`);
+    /// then its arguments
     ///
     /// Input, output, errors and exit code of this command are those of the program.
     #[arg(
