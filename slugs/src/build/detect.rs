@@ -171,7 +171,8 @@ fn runs_ruby(procfile: &Procfile) -> bool {
         return false;
     };
     let words = std::iter::once(web.component.as_str()).chain(web.args.iter().map(String::as_str));
-    let mut programs = words.skip_while(|word| word.contains('=') || ["env", "exec"].contains(word));
+    let mut programs =
+        words.skip_while(|word| word.contains('=') || ["env", "exec"].contains(word));
     let program = programs.next().and_then(|word| word.rsplit('/').next());
     program.is_some_and(ruby::detect::is_ruby_command)
 }

@@ -297,7 +297,7 @@ fn a_ruby_app_is_recognized_beside_files_of_other_languages() {
         "RACK_ENV=production bin/rails server",
         "ruby app.rb",
     ] {
-        let app = rails().file("Procfile", &format!("web: {command}\n"));
+        let app = rails().file("Procfile", format!("web: {command}\n"));
         assert_eq!(builder_of(&app), DetectedBuilder::Ruby, "{command}");
     }
     assert_eq!(

@@ -313,14 +313,14 @@ fn a_client_that_disconnects_does_not_end_a_server() {
             "GET {path} HTTP/1.1\r\nHost: demo.localhost\r\n\r\n"
         )
         .unwrap();
-        thread::sleep(std::time::Duration::from_millis(200));
+        thread::sleep(Duration::from_millis(200));
         drop(client);
         let line = stage.wait_for_router_line(&path);
         assert!(line.contains(" code=H27 "), "{line}");
         assert!(count() >= before, "it is the same one");
     }
     // Longer than the grace time of a guest after a hang-up.
-    thread::sleep(std::time::Duration::from_millis(1_500));
+    thread::sleep(Duration::from_millis(1_500));
     assert_eq!(stage.get("/").status, 200);
     let told = stage.lines();
     assert_eq!(told.iter().find(|line| line.contains("eplac")), None);
