@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use testkit::{DynoProcess, HttpReply};
 
 use super::rack_site::{assert_goes_on, assert_no_crash, start};
-use crate::app_folder::keeps_nothing;
+use crate::app_folder::{App, keeps_nothing};
 
 /// More than the router reads before it calls an app, in bytes.
 const LARGE: usize = 150_000;
@@ -272,6 +272,9 @@ fn threads_processes_and_sockets_are_explained() {
         "NotImplementedError: a dyno's Ruby cannot start processes",
         "NotImplementedError: a dyno's Ruby cannot start processes",
         "NotImplementedError: a dyno's Ruby cannot start processes",
+        "NotImplementedError: a dyno's Ruby cannot start processes",
+        "NotImplementedError: a dyno's Ruby cannot start processes",
+        "no error",
         "SocketError: Failed to open TCP connection to localhost:80 (a dyno's Ruby has no sockets",
     ];
     assert_eq!(lines.len(), expected.len(), "{told}");
@@ -312,6 +315,29 @@ fn bodies_larger_than_the_memory_of_a_dyno_are_served() {
     }
     assert_no_crash(&local);
     assert_goes_on(&local, 150);
+    assert!(local.stop().success());
+}
+
+/// The body is read twice, and is larger than the free memory of a dyno.
+#[test]
+fn a_large_body_is_kept_in_a_file() {
+    let rackup = r#"run ->(env) {
+  input = env["rack.input"]
+  nil while input.read(65_536)
+  input.rewind
+  [201, {}, Enumerator.new { |parts| while (part = input.read(65_536)); parts << part; end }]
+}
+"#;
+    let local = App::new(&[("Gemfile", "gem \"rack\"\n"), ("config.ru", rackup)]).run(&[]);
+    let body: Vec<u8> = (0..24 * 1024 * 1024_u32)
+        .map(|at| (at % 251) as u8)
+        .collect();
+    for request in 0..3 {
+        let reply = local.post("/", &body);
+        assert_eq!((reply.status, reply.body.len()), (201, body.len()));
+        assert!(reply.body == body, "request {request}");
+    }
+    assert_no_crash(&local);
     assert!(local.stop().success());
 }
 

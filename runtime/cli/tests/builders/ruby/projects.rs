@@ -73,10 +73,16 @@ fn the_procfile_or_a_usual_name_tells_what_starts_the_app() {
     let local = app.run(&[]);
     assert_eq!(local.get("/").text(), "hello");
     assert!(local.stop().success());
-    app.write("web.ru", "run ->(_) { [200, {}, [ENV[\"A\"]]] }\n");
-    app.write("Procfile", "web: A=b bundle exec puma -p $PORT web.ru\n");
+    app.write(
+        "web.ru",
+        "run ->(_) { [200, {}, [ENV.values_at(\"A\", \"RACK_ENV\").join(\" \")]] }\n",
+    );
+    app.write(
+        "Procfile",
+        "web: A=b RACK_ENV=staging bundle exec puma -p $PORT web.ru\n",
+    );
     let local = app.run(&[]);
-    assert_eq!(local.get("/").text(), "b");
+    assert_eq!(local.get("/").text(), "b staging");
     assert!(local.stop().success());
     app.write(
         "bin/serve.rb",
@@ -141,6 +147,14 @@ fn projects_without_a_rack_app_are_refused_with_a_remedy() {
         let text = App::new(files).refused();
         assert!(text.contains(told), "{told}: {text}");
     }
+}
+
+#[test]
+fn gems_of_the_apps_own_folder_need_a_lockfile() {
+    let gemfile = ("Gemfile", "gem \"rack\"\ngem \"own\", path: \"own\"\n");
+    let told = App::new(&[gemfile, RACKUP]).refused();
+    let says = "error: Gemfile names gems by their folders, and there is no lockfile: run `bundle lock` in the app's folder";
+    assert!(told.contains(says), "{told}");
 }
 
 #[test]

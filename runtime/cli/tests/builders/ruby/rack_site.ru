@@ -2,6 +2,7 @@
 
 require "json"
 require "logger"
+require "pstore"
 require "rack"
 require "zlib"
 
@@ -97,6 +98,8 @@ INTERFACES = {
   end,
   "/library" => lambda do |_|
     text([raised { Thread.new { 1 } }, raised { system("ls") }, raised { `ls` }, raised { fork },
+          raised { IO.popen("ls") }, raised { exec("ls") },
+          raised { PStore.new("tmp/store").transaction { |store| store[:a] = 1 } },
           raised { Net::HTTP.get(URI("http://localhost/")) }].join("\n"))
   end,
   "/log" => lambda do |env|

@@ -12,6 +12,7 @@ use crate::build::toolbox::build_folder::{self, BuildFolder};
 use crate::build::toolbox::error::BuilderError;
 use crate::build::toolbox::progress::BuildProgress;
 use crate::build::toolbox::run;
+use crate::build::toolbox::sources::read_text_lossy;
 use crate::build::toolbox::tools::Tools;
 
 /// The program that prints the gems.
@@ -63,6 +64,12 @@ pub(super) fn find_gems(
     progress: &mut dyn FnMut(BuildProgress),
 ) -> Result<Vec<FoundGem>, BuilderError> {
     let bundle = Bundle::prepare(folder, gemfile, outputs, tools)?;
+    let installed = bundle.home.join("gems");
+    if installed.is_dir()
+        && let GemListing::Gems(gems) = bundle.list_gems(Some(&installed), progress)?
+    {
+        return Ok(to_found(gems));
+    }
     let missing = match bundle.list_gems(None, progress)? {
         GemListing::Gems(gems) => return Ok(to_found(gems)),
         GemListing::Refused(problem) => return Err(refused(gemfile, &problem)),
@@ -76,7 +83,7 @@ pub(super) fn find_gems(
         )),
         error => error,
     })?;
-    match bundle.list_gems(Some(&bundle.home.join("gems")), progress)? {
+    match bundle.list_gems(Some(&installed), progress)? {
         GemListing::Gems(gems) => Ok(to_found(gems)),
         GemListing::Missing(problem) | GemListing::Refused(problem) => {
             Err(refused(gemfile, &problem))
@@ -104,7 +111,8 @@ fn to_found(gems: Vec<ListedGem>) -> Vec<FoundGem> {
 }
 
 impl<'a> Bundle<'a> {
-    /// With a lockfile, Bundler reads the app's files and changes nothing. Without one it would write one: it gets a copy.
+    /// With a lockfile, Bundler reads the app's files and changes nothing. Without one it would write one: it gets a copy,
+    /// which gems of the app's own folder do not allow.
     fn prepare(
         folder: &'a Path,
         gemfile: &str,
@@ -119,6 +127,11 @@ impl<'a> Bundle<'a> {
         fs::create_dir_all(&home).map_err(build_folder::write_error(&home))?;
         let used = match is_locked {
             true => folder_gemfile,
+            false if names_paths(&folder_gemfile)? => {
+                return Err(BuilderError::Refused(format!(
+                    "{gemfile} names gems by their folders, and there is no lockfile: run `bundle lock` in the app's folder"
+                )));
+            }
             false => {
                 let copy = home.join(gemfile);
                 fs::copy(&folder_gemfile, &copy).map_err(build_folder::write_error(&copy))?;
@@ -177,6 +190,20 @@ impl<'a> Bundle<'a> {
         })
         .map_err(explain_absent)
     }
+}
+
+/// Whether a Gemfile names gems by folders, relative to its own.
+fn names_paths(gemfile: &Path) -> Result<bool, BuilderError> {
+    let text = read_text_lossy(gemfile)?.unwrap_or_default();
+    let lines = text.lines().map(str::trim);
+    let mut code = lines.filter(|line| !line.starts_with('#'));
+    Ok(code.any(|line| {
+        line.starts_with("path ")
+            || line.starts_with("gemspec")
+            || [" path:", " :path", "eval_gemfile"]
+                .iter()
+                .any(|sign| line.contains(sign))
+    }))
 }
 
 fn explain_absent(error: BuilderError) -> BuilderError {

@@ -28,12 +28,17 @@ module Dyno
       ENV.replace(Bridge.environment.to_h { |line| line.split("=", 2) })
       srand(Random.new_seed)
       Dir.chdir("/")
+      @entry = read_entry
+      Gems.setup(@entry[:gems])
+    end
+
+    # Sets variables that no config var sets: those of the command line of `web`, and the defaults.
+    def set_defaults(settings = {})
+      settings.each { |name, value| ENV[name.to_s] ||= value }
       ENV["RACK_ENV"] ||= "production"
       ENV["APP_ENV"] ||= ENV["RACK_ENV"]
       ENV["HOME"] ||= "/"
       ENV["TMPDIR"] ||= "/tmp"
-      @entry = read_entry
-      Gems.setup(@entry[:gems])
     end
 
     def print_error(error)
@@ -49,7 +54,7 @@ module Dyno
     end
 
     def load_app
-      (@entry[:env] || {}).each { |name, value| ENV[name.to_s] ||= value }
+      set_defaults(@entry[:env] || {})
       $LOAD_PATH.unshift(*(@entry[:paths] || []).map { |path| File.expand_path(path, "/") })
       start = @entry[:start] or raise LoadError, "the app has no process type `web`"
       return load_rackup(start) if start.end_with?(".ru")
@@ -79,6 +84,7 @@ module Dyno
 
     def answer(app)
       env = Env.read
+      input = env["rack.input"]
       status, headers, body = app.call(env)
       Response.send_all(status, headers, body, env["REQUEST_METHOD"] == "HEAD")
       finish(env, status, headers, nil)
@@ -88,6 +94,8 @@ module Dyno
       print_error(error)
       fail_response
       finish(env, nil, nil, error) if env
+    ensure
+      input&.discard
     end
 
     # An error page if nothing was sent yet; else the response is broken off.

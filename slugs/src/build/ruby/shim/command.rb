@@ -13,7 +13,7 @@ module Dyno
         last.zero? ? code : last
       rescue UsageError => error
         $stderr.puts("ruby: #{error.message}")
-        2
+        1
       end
 
       private
@@ -41,6 +41,7 @@ module Dyno
           break if @is_program
         end
         Dyno.begin_process
+        Dyno.set_defaults
         libraries.each { |library| require library }
         ARGV.replace(words)
         return evaluate(code.join("\n")) unless code.empty?
@@ -118,6 +119,10 @@ module Dyno
         block
       end
 
+      def forget
+        @blocks.clear
+      end
+
       def run
         while (block = @blocks.pop)
           block.call
@@ -134,5 +139,15 @@ end
 
 module Kernel
   def at_exit(&block) = Dyno::Exits.add(block)
-  private :at_exit
+
+  # Ends the program without its exit blocks. In a request, `exit!` ends the request, as `exit` does.
+  def exit!(status = false)
+    Dyno::Exits.forget
+    exit(status)
+  end
+  private :at_exit, :exit!
+end
+
+class << Process
+  def exit!(status = false) = Kernel.instance_method(:exit!).bind_call(self, status)
 end

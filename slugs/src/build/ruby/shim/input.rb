@@ -1,24 +1,27 @@
-# Owns `rack.input`: the body of a request as a stream. What was read is kept, so that it can be read again.
+# Owns `rack.input`: the body of a request as a stream. What was read is kept, so that it can be read again: in memory, and from
+# a certain size on in a file.
 
 module Dyno
   class Input
+    # A body of more bytes is kept in a file in ./tmp.
+    MEMORY_BYTES = 256 * 1024
+    # Bytes that are searched for the end of a line at a time.
+    SEARCHED_BYTES = 16 * 1024
+    FILE = "/tmp/.dyno-request-body"
+
     def initialize
       @data = "".b
+      @size = 0
       @position = 0
       @is_complete = false
     end
 
     def read(length = nil, buffer = nil)
-      if length
-        raise ArgumentError, "negative length #{length} given" if length.negative?
+      raise ArgumentError, "negative length #{length} given" if length&.negative?
 
-        nil while @data.bytesize - @position < length && receive
-        part = @data.byteslice(@position, length)
-        part = nil if part.empty? && length.positive?
-      else
-        nil while receive
-        part = @data.byteslice(@position..)
-      end
+      nil while (length.nil? || @size - @position < length) && receive
+      part = kept(@position, length || (@size - @position))
+      part = nil if length&.positive? && part.empty?
       @position += part.bytesize if part
       return part unless buffer
 
@@ -27,26 +30,19 @@ module Dyno
     end
 
     def readpartial(length, buffer = nil)
-      receive if @position == @data.bytesize
-      read([length, @data.bytesize - @position].min.clamp(1..), buffer) or raise(EOFError, "end of file reached")
+      receive if @position == @size
+      read([length, @size - @position].min.clamp(1..), buffer) or raise(EOFError, "end of file reached")
     end
 
     def gets(separator = $/, limit = nil, chomp: false)
       separator, limit = $/, separator if separator.is_a?(Integer)
-      return read(limit) if separator.nil?
+      return read if separator.nil? && limit.nil?
 
-      searched = @position
-      until (found = @data.byteindex(separator, searched))
-        searched = [@data.bytesize - separator.bytesize + 1, @position].max
-        break unless receive
-      end
-      stop = found ? found + separator.bytesize : @data.bytesize
+      stop = separator ? line_end(separator) : @position + limit
+      nil while @size < stop && receive
       stop = [stop, @position + limit].min if limit
-      return nil if stop == @position
-
-      line = @data.byteslice(@position...stop)
-      @position = stop
-      chomp ? line.chomp(separator) : line
+      line = read(stop - @position) if stop > @position
+      line && chomp && separator ? line.chomp(separator) : line
     end
 
     def each
@@ -75,11 +71,20 @@ module Dyno
 
     def size
       nil while receive
-      @data.bytesize
+      @size
     end
     alias length size
 
-    def eof? = @position == @data.bytesize && !receive
+    # Gives the body up: nothing can be read any more.
+    def discard
+      @file&.close
+      @file = nil
+      @data = "".b
+      @size = @position = 0
+      @is_complete = true
+    end
+
+    def eof? = @position == @size && !receive
     def close = nil
     def closed? = false
     def close_read = nil
@@ -100,8 +105,44 @@ module Dyno
       return false if @is_complete
 
       part = Bridge.read_body
-      part ? @data << part : @is_complete = true
+      part ? keep(part) : @is_complete = true
       !@is_complete
+    end
+
+    def keep(part)
+      move_to_file if @file.nil? && @size + part.bytesize > MEMORY_BYTES
+      @file ? @file.pwrite(part, @size) : @data << part
+      @size += part.bytesize
+    end
+
+    def move_to_file
+      @file = File.open(FILE, "w+b")
+      File.unlink(FILE)
+      @file.pwrite(@data, 0) unless @data.empty?
+      @data = nil
+    end
+
+    def kept(position, length)
+      length = [length, @size - position].min
+      return "".b unless length.positive?
+
+      @file ? @file.pread(length, position) : @data.byteslice(position, length)
+    end
+
+    # The position behind the next separator, or the end of the body.
+    def line_end(separator)
+      from = @position
+      loop do
+        nil while @size - from < SEARCHED_BYTES && receive
+        window = kept(from, SEARCHED_BYTES)
+        found = window.index(separator.b)
+        return from + found + separator.bytesize if found
+
+        step = window.bytesize - separator.bytesize + 1
+        return @size if step <= 0 || (@is_complete && from + window.bytesize >= @size)
+
+        from += step
+      end
     end
   end
 end

@@ -19,13 +19,25 @@ module Kernel
   def fork(*) = raise(NotImplementedError, Dyno::NO_PROCESSES)
   def spawn(*) = raise(NotImplementedError, Dyno::NO_PROCESSES)
   def system(*) = raise(NotImplementedError, Dyno::NO_PROCESSES)
+  def exec(*) = raise(NotImplementedError, Dyno::NO_PROCESSES)
   def `(_) = raise(NotImplementedError, Dyno::NO_PROCESSES)
-  private :fork, :spawn, :system, :`
+  private :fork, :spawn, :system, :exec, :`
+end
+
+class << IO
+  def popen(*) = raise(NotImplementedError, Dyno::NO_PROCESSES)
+  def pipe(*) = raise(NotImplementedError, "#{Dyno::NO_THREADS}; a pipe has no other end")
+end
+
+class File
+  # No other process opens a dyno's files: a lock is always free.
+  def flock(_operation) = 0
 end
 
 class << Process
   def fork(*) = raise(NotImplementedError, Dyno::NO_PROCESSES)
   def spawn(*) = raise(NotImplementedError, Dyno::NO_PROCESSES)
+  def exec(*) = raise(NotImplementedError, Dyno::NO_PROCESSES)
   def daemon(*) = raise(NotImplementedError, Dyno::NO_PROCESSES)
 end
 

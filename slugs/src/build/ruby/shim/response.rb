@@ -9,6 +9,9 @@ module Dyno
 
     class << self
       def send_all(status, headers, body, is_head)
+        unless body.respond_to?(:each) || body.respond_to?(:call)
+          raise TypeError, "the body of a Rack response has `each` or `call`: #{body.inspect[0, 60]}"
+        end
         Bridge.start_response(head_fields(status, headers))
         send_body(body) unless is_head
         line = Bridge.finish
@@ -38,14 +41,10 @@ module Dyno
       end
 
       def send_body(body)
-        case body
-        when Array then send_parts(body)
-        else
-          if body.respond_to?(:each) then body.each { |part| Bridge.send(part) unless part.empty? }
-          elsif body.respond_to?(:call) then body.call(Stream.new)
-          else raise TypeError, "the body of a Rack response has `each` or `call`: #{body.inspect[0, 60]}"
-          end
-        end
+        return send_parts(body) if body.is_a?(Array)
+        return body.call(Stream.new) unless body.respond_to?(:each)
+
+        body.each { |part| Bridge.send(part) unless part.empty? }
       end
 
       def send_parts(parts)
