@@ -111,22 +111,34 @@ module Dyno
 
     def keep(part)
       move_to_file if @file.nil? && @size + part.bytesize > MEMORY_BYTES
-      @file ? @file.pwrite(part, @size) : @data << part
+      @file ? write_to_file(part, @size) : @data << part
       @size += part.bytesize
     end
 
     def move_to_file
       @file = File.open(FILE, "w+b")
       File.unlink(FILE)
-      @file.pwrite(@data, 0) unless @data.empty?
+      write_to_file(@data, 0)
       @data = nil
+    end
+
+    # The system may write less than it is given, and read less than is asked for.
+    def write_to_file(data, position)
+      written = 0
+      written += @file.pwrite(data.byteslice(written..), position + written) while written < data.bytesize
+    end
+
+    def read_from_file(length, position)
+      data = @file.pread(length, position)
+      data << @file.pread(length - data.bytesize, position + data.bytesize) while data.bytesize < length
+      data
     end
 
     def kept(position, length)
       length = [length, @size - position].min
       return "".b unless length.positive?
 
-      @file ? @file.pread(length, position) : @data.byteslice(position, length)
+      @file ? read_from_file(length, position) : @data.byteslice(position, length)
     end
 
     # The position behind the next separator, or the end of the body.
