@@ -24,7 +24,7 @@ pub(crate) fn run_npm(
     let mut npm = Command::new("npm");
     npm.args(arguments)
         .args(["--no-audit", "--no-fund", "--no-progress"])
-        .env("NO_UPDATE_NOTIFIER", "1")
+        .arg("--no-update-notifier")
         .current_dir(folder);
     let shown = format!("npm {}", arguments[0]);
     progress(BuildProgress::Step(shown.clone()));
