@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use grid::name::ProcessType;
 
 use super::project::Project;
+use super::toolbox::command_line::{parse_setting, words_of};
 use super::unsupported::{self, UnsupportedLanguage};
 use super::{c, javascript, python, ruby, rust, site};
 use crate::manifest::procfile::Procfile;
@@ -170,9 +171,10 @@ fn runs_ruby(procfile: &Procfile) -> bool {
     let Some(web) = procfile.processes.get(&ProcessType::web()) else {
         return false;
     };
-    let words = std::iter::once(web.component.as_str()).chain(web.args.iter().map(String::as_str));
-    let mut programs =
-        words.skip_while(|word| word.contains('=') || ["env", "exec"].contains(word));
+    let words = words_of(web);
+    let mut programs = words.iter().skip_while(|word| {
+        parse_setting(word).is_some() || ["env", "exec"].contains(&word.as_str())
+    });
     let program = programs.next().and_then(|word| word.rsplit('/').next());
     program.is_some_and(ruby::detect::is_ruby_command)
 }

@@ -2,6 +2,7 @@
 //! Must not know any one language.
 
 pub(crate) mod build_folder;
+pub(crate) mod command_line;
 pub(crate) mod error;
 pub(crate) mod node;
 pub(crate) mod progress;

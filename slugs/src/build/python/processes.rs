@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 
 use grid::name::ProcessType;
 
-use super::entry::servers::{parse_assignment, program_of, skip_wrappers};
+use super::entry::servers::{program_of, skip_wrappers};
 use super::facts::SourceFacts;
 use super::layout::COMPONENT;
+use crate::build::toolbox::command_line::{parse_setting, words_of};
 use crate::build::toolbox::error::BuilderError;
 use crate::manifest::command::ProcessCommand;
 use crate::manifest::procfile::Procfile;
@@ -42,7 +43,7 @@ pub(super) fn other_commands(
     let others = processes.filter(|(process, _)| !process.is_web());
     others
         .map(|(process, command)| {
-            let args = python_arguments(&stored_words(command), scripts)
+            let args = python_arguments(&words_of(command), scripts)
                 .and_then(|args| check_file(args, facts))
                 .map_err(|why| {
                     BuilderError::Refused(format!("the Procfile's `{process}` runs {why}"))
@@ -56,14 +57,6 @@ pub(super) fn other_commands(
         .collect()
 }
 
-/// The command's words as a manifest stores them.
-fn stored_words(command: &ProcessCommand) -> Vec<String> {
-    let first = command.component.as_str().to_owned();
-    std::iter::once(first)
-        .chain(command.args.iter().cloned())
-        .collect()
-}
-
 fn component_path() -> SlugPath {
     SlugPath::new(COMPONENT).expect("a path that this program names")
 }
@@ -73,7 +66,7 @@ fn python_arguments(words: &[String], scripts: &Scripts) -> Result<Vec<String>, 
     let Some((first, rest)) = skip_wrappers(words).split_first() else {
         return Err("nothing: name a command, as in `python worker.py`".to_owned());
     };
-    if parse_assignment(first).is_some() {
+    if parse_setting(first).is_some() {
         return Err(format!(
             "`{first}`, which sets a variable; only a shell can do that: use a config var (`dyno config set {first}`)"
         ));
@@ -166,7 +159,7 @@ pub(super) fn first_files(procfile: Option<&Procfile>, facts: &SourceFacts) -> V
     let others = processes.filter(|(process, _)| !process.is_web());
     let mut found = Vec::new();
     for (_, command) in others {
-        let words = stored_words(command);
+        let words = words_of(command);
         let words = skip_wrappers(&words);
         for (at, word) in words.iter().enumerate() {
             let is_module = at > 0 && words[at - 1] == "-m";

@@ -5,7 +5,7 @@ use std::path::Path;
 /// Files by which a Ruby web app is known.
 const PROJECT_FILES: [&str; 3] = ["config.ru", "Gemfile", "gems.rb"];
 /// First words of commands of Ruby apps.
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 12] = [
     "bundle",
     "ruby",
     "puma",
@@ -18,7 +18,6 @@ const COMMANDS: [&str; 13] = [
     "sidekiq",
     "passenger",
     "hanami",
-    "rackup.rb",
 ];
 
 /// Whether a folder holds a Ruby project.

@@ -7,8 +7,8 @@ use std::path::Path;
 use grid::name::ProcessType;
 use serde::Serialize;
 
+use crate::build::toolbox::command_line::{self, parse_setting, words_of};
 use crate::build::toolbox::error::BuilderError;
-use crate::manifest::env_name::is_env_name;
 use crate::manifest::procfile::Procfile;
 
 /// The file that `rackup` and all servers of Rack apps read.
@@ -71,11 +71,7 @@ pub(super) fn find_entry(
     let Some(web) = procfile.processes.get(&ProcessType::web()) else {
         return Ok(RubyEntry::default());
     };
-    let first = web.component.as_str().to_owned();
-    let words: Vec<String> = std::iter::once(first)
-        .chain(web.args.iter().cloned())
-        .collect();
-    let entry = parse_web_command(&words)
+    let entry = parse_web_command(&words_of(web))
         .map_err(|problem| BuilderError::Refused(format!("the Procfile's `web` {problem}")))?;
     let start = entry.start.as_deref().unwrap_or(RACKUP_FILE);
     if !folder.join(start).is_file() {
@@ -140,21 +136,9 @@ fn take_settings<'a>(words: &'a [String], env: &mut BTreeMap<String, String>) ->
     }
 }
 
-/// Parses a word that sets an environment variable.
-pub(super) fn parse_setting(word: &str) -> Option<(&str, &str)> {
-    let (name, value) = word.split_once('=')?;
-    is_env_name(name).then_some((name, value))
-}
-
 /// The command line without the words before the program.
 pub(super) fn skip_wrappers(words: &[String]) -> &[String] {
-    let is_leading = |wrapper: &&&[&str]| {
-        words.len() > wrapper.len() && wrapper.iter().zip(words).all(|(own, word)| own == word)
-    };
-    match WRAPPERS.iter().find(is_leading) {
-        Some(wrapper) => skip_wrappers(&words[wrapper.len()..]),
-        None => words,
-    }
+    command_line::skip_wrappers(words, &WRAPPERS)
 }
 
 /// A program's name, without its folder and without Ruby's version.

@@ -265,8 +265,8 @@ fn check_places(
     interpreter: &ModuleParts<'_>,
     bridge: &ModuleParts<'_>,
 ) -> Result<(u64, u64), ModuleLinkError> {
-    let unfit = |what: &str| {
-        ModuleLinkError::Unfit(format!("the bridge's {what} overlap the interpreter's"))
+    let overlap = |part: &str| {
+        ModuleLinkError::Unfit(format!("the bridge's {part} overlap the interpreter's"))
     };
     for segment in bridge.data.clone().into_iter().flatten() {
         let base = match segment?.kind {
@@ -274,7 +274,7 @@ fn check_places(
             wasmparser::DataKind::Passive => None,
         };
         if base.is_none_or(|base| base < interpreter.memory_pages * PAGE_BYTES) {
-            return Err(unfit("data"));
+            return Err(overlap("data"));
         }
     }
     for segment in bridge.elements.clone().into_iter().flatten() {
@@ -283,7 +283,7 @@ fn check_places(
             ElementKind::Passive | ElementKind::Declared => None,
         };
         if base.is_none_or(|base| base < interpreter.table_elements) {
-            return Err(unfit("functions"));
+            return Err(overlap("functions"));
         }
     }
     if bridge.globals.len() != 1 || interpreter.globals.is_empty() {

@@ -7,8 +7,9 @@ use std::path::Path;
 
 use grid::name::ProcessType;
 
-use super::entry::{GemEntry, SERVERS, parse_setting, plain_path, program_of, skip_wrappers};
+use super::entry::{GemEntry, SERVERS, plain_path, program_of, skip_wrappers};
 use super::layout::COMPONENT;
+use crate::build::toolbox::command_line::{parse_setting, words_of};
 use crate::build::toolbox::error::BuilderError;
 use crate::manifest::command::ProcessCommand;
 use crate::manifest::procfile::Procfile;
@@ -30,11 +31,7 @@ pub(super) fn other_commands(
     let others = processes.filter(|(process, _)| !process.is_web());
     others
         .map(|(process, command)| {
-            let first = command.component.as_str().to_owned();
-            let words: Vec<String> = std::iter::once(first)
-                .chain(command.args.iter().cloned())
-                .collect();
-            let args = ruby_arguments(&words, folder, gems).map_err(|problem| {
+            let args = ruby_arguments(&words_of(command), folder, gems).map_err(|problem| {
                 BuilderError::Refused(format!("the Procfile's `{process}` runs {problem}"))
             })?;
             let component = component_path();

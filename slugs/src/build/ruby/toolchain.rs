@@ -35,14 +35,17 @@ const PACKAGE: &str = include_str!("toolchain/package.json");
 const PACKAGE_LOCK: &str = include_str!("toolchain/package-lock.json");
 /// Built by `slugs/ruby/build`.
 const BRIDGE: &[u8] = include_bytes!("../../../ruby/bridge.wasm");
-/// The sources of the bridge: a stand-in for its bytes among the pins, which are texts.
-const BRIDGE_SOURCES: [&str; 8] = [
+/// The sources of the bridge, in place of its bytes: pins are texts.
+const BRIDGE_SOURCES: [&str; 11] = [
+    include_str!("../../../ruby/Cargo.lock"),
+    include_str!("../../../ruby/build"),
     include_str!("../../../ruby/src/control.rs"),
     include_str!("../../../ruby/src/crypto.rs"),
     include_str!("../../../ruby/src/devices.rs"),
     include_str!("../../../ruby/src/exchange.rs"),
     include_str!("../../../ruby/src/exports.rs"),
     include_str!("../../../ruby/src/interpreter.rs"),
+    include_str!("../../../ruby/src/lib.rs"),
     include_str!("../../../ruby/src/memory.rs"),
     include_str!("../../../ruby/src/preview1.rs"),
 ];

@@ -318,6 +318,28 @@ fn bodies_larger_than_the_memory_of_a_dyno_are_served() {
     assert!(local.stop().success());
 }
 
+#[test]
+fn header_values_of_all_encodings_are_sent_and_broken_headers_are_refused() {
+    let rackup = r#"run ->(env) {
+  case env["PATH_INFO"]
+  when "/name" then [200, { "x\0y" => "1" }, []]
+  when "/value" then [200, { "x-a" => "1\r\nx-b: 2" }, []]
+  else [200, { "x-latin" => "caf\xE9".b, "x-text" => "caf\u00e9", "x-sent" => env["HTTP_X_SENT"] }, ["sent"]]
+  end
+}
+"#;
+    let local = App::new(&[("Gemfile", "gem \"rack\"\n"), ("config.ru", rackup)]).run(&[]);
+    let sent = local.request("GET", "/", &["X-Sent: caf\u{e9}"], b"");
+    assert_eq!((sent.status, sent.text().as_str()), (200, "sent"));
+    for path in ["/name", "/value"] {
+        let refused = local.get(path);
+        assert_eq!(refused.status, 500, "{path}");
+        assert!(refused.header("x-b").is_none(), "{refused:?}");
+    }
+    assert_no_crash(&local);
+    assert!(local.stop().success());
+}
+
 /// The body is read twice, and is larger than the free memory of a dyno.
 #[test]
 fn a_large_body_is_kept_in_a_file() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::manifest::env_name::is_env_name;
+use crate::build::toolbox::command_line::{self, parse_setting};
 
 /// The app that a server's command line serves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -152,15 +152,9 @@ const WRAPPERS: &[&[&str]] = &[
 /// Servers of ASGI apps.
 const ASGI_SERVERS: [&str; 4] = ["uvicorn", "hypercorn", "daphne", "granian"];
 
-/// Drops leading programs that only start the program which follows.
+/// The command line without the words before the program.
 pub(crate) fn skip_wrappers(words: &[String]) -> &[String] {
-    let is_leading = |wrapper: &&&[&str]| {
-        words.len() > wrapper.len() && wrapper.iter().zip(words).all(|(own, word)| own == word)
-    };
-    match WRAPPERS.iter().find(is_leading) {
-        Some(wrapper) => skip_wrappers(&words[wrapper.len()..]),
-        None => words,
-    }
+    command_line::skip_wrappers(words, WRAPPERS)
 }
 
 /// A program's name, without its folder and without Python's version.
@@ -182,7 +176,7 @@ fn is_python_program(name: &str) -> bool {
 
 /// Parses the command line of a web process. The error says what was found and what works.
 pub(super) fn parse_command(words: &[String]) -> Result<ServeCommand, String> {
-    let settings = words.iter().map_while(|word| parse_assignment(word));
+    let settings = words.iter().map_while(|word| parse_setting(word));
     let settings: Vec<(&str, &str)> = settings.collect();
     let mut command = parse_program(skip_wrappers(&words[settings.len()..]))?;
     for (name, value) in settings {
@@ -192,12 +186,6 @@ pub(super) fn parse_command(words: &[String]) -> Result<ServeCommand, String> {
         }
     }
     Ok(command)
-}
-
-/// Parses `NAME=value`, which a shell takes for an assignment before a program.
-pub(crate) fn parse_assignment(word: &str) -> Option<(&str, &str)> {
-    let (name, value) = word.split_once('=')?;
-    is_env_name(name).then_some((name, value))
 }
 
 fn parse_program(words: &[String]) -> Result<ServeCommand, String> {

@@ -27,6 +27,7 @@ module Dyno
         headers.each do |name, value|
           name = name.to_s.downcase
           next if OF_THE_SERVER[name] || name.start_with?("rack.")
+          raise ArgumentError, "a header has a zero byte in its name: #{name.inspect[0, 60]}" if name.include?("\0")
 
           lines = value.is_a?(Array) ? value : value.to_s.split("\n", -1)
           lines.each { |line| fields << name << checked(name, line.to_s) }
@@ -34,8 +35,10 @@ module Dyno
         fields
       end
 
+      # The bytes of a value: values of several encodings go into one message.
       def checked(name, value)
-        return value unless value.match?(/[\0\r\n]/)
+        value = value.b
+        return value unless value.match?(/[\0\r\n]/n)
 
         raise ArgumentError, "the header #{name} has a line break or a zero byte in its value: #{value.inspect[0, 60]}"
       end
