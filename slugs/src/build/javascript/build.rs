@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::app_copy::JavascriptApp;
-use super::bundle::BundleInput;
+use super::bundle::{BundleInput, list_package_files};
 use super::project::JavascriptProject;
 use super::{entry, toolchain};
 use crate::build::output::{BuilderOutput, BuiltFile, web_command};
@@ -60,6 +60,7 @@ pub(in crate::build) fn build(
         let file = outputs.save_file("app.json", &settings)?;
         extra_files.push(BuiltFile::new(SETTINGS, &file)?);
     }
+    extra_files.extend(list_package_files(&bundle)?);
     for file in &input.written {
         extra_files.push(BuiltFile::new(&file.name, &file.path)?);
     }

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::app_copy::{self, JavascriptApp};
 use super::entry::EntryPoint;
 use super::toolchain;
+use crate::build::output::BuiltFile;
 use crate::build::toolbox::build_folder;
 use crate::build::toolbox::error::BuilderError;
 use crate::build::toolbox::node::explain_absent_node;
@@ -20,6 +21,8 @@ use crate::digest::Digest;
 
 /// The list of a bundle's sources that are outside of the app's folder, beside the bundle.
 const OUTSIDE: &str = "outside.txt";
+/// The list of files of packages that go into the slug, beside the bundle.
+const FILES: &str = "files.txt";
 /// The program of an app that has static files only.
 const ASSETS_ONLY: &str = "export default { fetch: (request, env) => $dyno.assets(request) };\n";
 
@@ -111,6 +114,7 @@ impl BundleInput {
             "out": into.join("app.js"),
             "map": into.join("app.js.map"),
             "outside": into.join(OUTSIDE),
+            "files": into.join(FILES),
             "imports": imports,
         });
         let mut node = Command::new("node");
@@ -122,6 +126,16 @@ impl BundleInput {
         })
         .map_err(explain_absent_node)
     }
+}
+
+/// The files of packages that may read their own files, by their names in the slug.
+pub(super) fn list_package_files(bundle: &Path) -> Result<Vec<BuiltFile>, BuilderError> {
+    let path = bundle.join(FILES);
+    let list = fs::read_to_string(&path).map_err(|source| BuilderError::Read { path, source })?;
+    let pairs = list.lines().filter_map(|line| line.split_once('\t'));
+    pairs
+        .map(|(name, path)| BuiltFile::new(name, Path::new(path)))
+        .collect()
 }
 
 /// Whether a bundle exists, and its sources outside of the app's folder have not changed.

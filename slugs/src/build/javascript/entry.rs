@@ -45,6 +45,8 @@ const FRAMEWORKS: [(&str, &str); 9] = [
 ];
 /// Folders that compilers and bundlers write to by custom.
 const OUTPUT_FOLDERS: [&str; 4] = ["dist", "build", "out", "lib"];
+/// The command that runs a program of Node.js.
+const NODE: &str = "node";
 /// The script that makes the file which `main` names.
 pub(super) const BUILD_SCRIPT: &str = "build";
 
@@ -90,7 +92,7 @@ fn find_point(
     let has_build_script = project.package.scripts.contains_key(BUILD_SCRIPT);
     let certain = [
         (
-            procfile.and_then(named_in_procfile),
+            procfile.and_then(|procfile| named_in_procfile(folder, procfile)),
             "the Procfile's web process names",
         ),
         (
@@ -152,24 +154,48 @@ pub(super) fn find_usual(folder: &Path) -> Option<String> {
 }
 
 /// The file in `web: src/server.ts` or `web: node src/server.js`; `None` for `web: npm start`.
-fn named_in_procfile(procfile: &Procfile) -> Option<String> {
+fn named_in_procfile(folder: &Path, procfile: &Procfile) -> Option<String> {
     let web = procfile.processes.get(&ProcessType::web())?;
     let words = std::iter::once(web.component.as_str()).chain(web.args.iter().map(String::as_str));
-    first_program(words)
+    first_program(folder, words)
 }
 
-fn first_program<'a>(words: impl Iterator<Item = &'a str>) -> Option<String> {
+/// The program that a command line runs: the module after `node`, else the first file of a program.
+fn first_program<'a>(
+    folder: &Path,
+    words: impl Iterator<Item = &'a str> + Clone,
+) -> Option<String> {
+    let mut after_node = words.clone().skip_while(|word| *word != NODE).skip(1);
+    let module = after_node.find(|word| !word.starts_with('-'));
+    if let Some(file) = module.and_then(|module| find_module(folder, module)) {
+        return Some(file);
+    }
     words
         .map(|word| word.strip_prefix("./").unwrap_or(word))
         .find(|word| is_program(word))
         .map(str::to_owned)
 }
 
+/// The file that `node MODULE` runs: MODULE itself, with an extension, or the first file of a folder.
+fn find_module(folder: &Path, module: &str) -> Option<String> {
+    let module = module.strip_prefix("./").unwrap_or(module);
+    let module = module.trim_end_matches('/');
+    if module.is_empty() || module == "." {
+        return None;
+    }
+    let with_extension = EXTENSIONS.iter().map(|end| format!("{module}.{end}"));
+    let in_folder = EXTENSIONS.iter().map(|end| format!("{module}/index.{end}"));
+    let mut names = std::iter::once(module.to_owned())
+        .chain(with_extension)
+        .chain(in_folder);
+    names.find(|name| folder.join(name).is_file())
+}
+
 /// The first file that exists of those in `deno.json`: of the tasks, then of `exports`.
 fn named_in_deno(folder: &Path, project: &JavascriptProject) -> Option<EntryPoint> {
     let deno = project.deno.as_ref()?;
     let commands = deno.commands.iter();
-    let named = commands.filter_map(|command| first_program(command.split_whitespace()));
+    let named = commands.filter_map(|command| first_program(folder, command.split_whitespace()));
     let exports = deno.exports.as_ref().and_then(exported_path);
     let mut named = named.chain(exports.map(|path| without_dot(&path)));
     named
@@ -180,11 +206,16 @@ fn named_in_deno(folder: &Path, project: &JavascriptProject) -> Option<EntryPoin
 /// The file that `package.json` names: the one that `npm start` runs, then the one that other packages import.
 fn named_in_package(folder: &Path, package: &PackageJson) -> Option<EntryPoint> {
     let start = package.scripts.get("start");
-    let start = start.and_then(|command| first_program(command.split_whitespace()));
+    let start = start.and_then(|command| first_program(folder, command.split_whitespace()));
     let exports = package.exports.as_ref().and_then(exported_path);
     let named = [start, exports, package.module.clone(), package.main.clone()];
     let named = named.into_iter().flatten().map(|name| without_dot(&name));
-    for name in named.filter(|name| is_program(name)) {
+    // `main` and `exports` may leave the extension out, and a program of Node.js may have none.
+    let named = named.map(|name| match is_program(&name) {
+        true => name,
+        false => find_module(folder, &name).unwrap_or(name),
+    });
+    for name in named.filter(|name| is_program(name) || folder.join(name).is_file()) {
         // The sources are at least as new as the output that a plain compiler left there.
         let is_left_over = is_output(&name) && is_compiled_from_sources(folder, package);
         if folder.join(&name).is_file() && !is_left_over {

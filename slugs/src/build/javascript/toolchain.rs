@@ -23,7 +23,7 @@ pub(super) const BUNDLER: &str = "bundle.mjs";
 const WIT: &str = include_str!("toolchain/app.wit");
 const HTTP_WIT: &str = include_str!("../wit/http.wit");
 /// The files of the toolchain, by their names in its folder: the sources of the component, and the bundler.
-const FILES: [(&str, &str); 31] = [
+const FILES: [(&str, &str); 65] = [
     ("package.json", include_str!("toolchain/package.json")),
     (
         "package-lock.json",
@@ -33,6 +33,7 @@ const FILES: [(&str, &str); 31] = [
     ("make.mjs", include_str!("toolchain/make.mjs")),
     ("messages.mjs", include_str!("toolchain/messages.mjs")),
     ("modules.mjs", include_str!("toolchain/modules.mjs")),
+    ("node.mjs", include_str!("toolchain/node.mjs")),
     ("regexp.mjs", include_str!("toolchain/regexp.mjs")),
     ("scan.mjs", include_str!("toolchain/scan.mjs")),
     ("sourcemap.mjs", include_str!("toolchain/sourcemap.mjs")),
@@ -66,8 +67,113 @@ const FILES: [(&str, &str); 31] = [
     ("engine/files.js", include_str!("engine/files.js")),
     ("engine/form.js", include_str!("engine/form.js")),
     ("engine/globals.js", include_str!("engine/globals.js")),
+    ("engine/incoming.js", include_str!("engine/incoming.js")),
     ("engine/inspect.js", include_str!("engine/inspect.js")),
     ("engine/locale.js", include_str!("engine/locale.js")),
+    ("engine/node/abort.js", include_str!("engine/node/abort.js")),
+    (
+        "engine/node/absent.js",
+        include_str!("engine/node/absent.js"),
+    ),
+    (
+        "engine/node/async_hooks.js",
+        include_str!("engine/node/async_hooks.js"),
+    ),
+    (
+        "engine/node/buffer.js",
+        include_str!("engine/node/buffer.js"),
+    ),
+    (
+        "engine/node/crypto.js",
+        include_str!("engine/node/crypto.js"),
+    ),
+    (
+        "engine/node/diagnostics_channel.js",
+        include_str!("engine/node/diagnostics_channel.js"),
+    ),
+    (
+        "engine/node/events.js",
+        include_str!("engine/node/events.js"),
+    ),
+    ("engine/node/fs.js", include_str!("engine/node/fs.js")),
+    (
+        "engine/node/fs/errors.js",
+        include_str!("engine/node/fs/errors.js"),
+    ),
+    (
+        "engine/node/fs/paths.js",
+        include_str!("engine/node/fs/paths.js"),
+    ),
+    (
+        "engine/node/fs/stats.js",
+        include_str!("engine/node/fs/stats.js"),
+    ),
+    (
+        "engine/node/fs/streams.js",
+        include_str!("engine/node/fs/streams.js"),
+    ),
+    (
+        "engine/node/fs/sync.js",
+        include_str!("engine/node/fs/sync.js"),
+    ),
+    ("engine/node/http.js", include_str!("engine/node/http.js")),
+    (
+        "engine/node/http/client.js",
+        include_str!("engine/node/http/client.js"),
+    ),
+    (
+        "engine/node/http/fields.js",
+        include_str!("engine/node/http/fields.js"),
+    ),
+    (
+        "engine/node/http/incoming.js",
+        include_str!("engine/node/http/incoming.js"),
+    ),
+    (
+        "engine/node/http/names.js",
+        include_str!("engine/node/http/names.js"),
+    ),
+    (
+        "engine/node/http/outgoing.js",
+        include_str!("engine/node/http/outgoing.js"),
+    ),
+    (
+        "engine/node/http/server.js",
+        include_str!("engine/node/http/server.js"),
+    ),
+    (
+        "engine/node/http/socket.js",
+        include_str!("engine/node/http/socket.js"),
+    ),
+    (
+        "engine/node/module.js",
+        include_str!("engine/node/module.js"),
+    ),
+    (
+        "engine/node/modules.js",
+        include_str!("engine/node/modules.js"),
+    ),
+    ("engine/node/net.js", include_str!("engine/node/net.js")),
+    ("engine/node/os.js", include_str!("engine/node/os.js")),
+    (
+        "engine/node/package_process.js",
+        include_str!("engine/node/package_process.js"),
+    ),
+    (
+        "engine/node/process.js",
+        include_str!("engine/node/process.js"),
+    ),
+    (
+        "engine/node/stream.js",
+        include_str!("engine/node/stream.js"),
+    ),
+    (
+        "engine/node/timers.js",
+        include_str!("engine/node/timers.js"),
+    ),
+    ("engine/node/util.js", include_str!("engine/node/util.js")),
+    ("engine/node/zlib.js", include_str!("engine/node/zlib.js")),
+    ("engine/outgoing.js", include_str!("engine/outgoing.js")),
     ("engine/process.js", include_str!("engine/process.js")),
     ("engine/servers.js", include_str!("engine/servers.js")),
     ("engine/tasks.js", include_str!("engine/tasks.js")),

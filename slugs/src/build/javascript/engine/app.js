@@ -5,20 +5,31 @@ import { serveAssets, typeOf } from './assets.js';
 import { BUNDLE, setMapReader } from './errors.js';
 import { readFile, readText } from './files.js';
 import { defineProcess } from './process.js';
-import { bun, deno, nodeServe, remoteAddress, servedHandler } from './servers.js';
+import { requireByName, setPackages } from './node/module.js';
+import { beginNode, nodeModule } from './node/modules.js';
+import { bun, deno, nodeServe, remoteAddress, servedHandler, waitForServer } from './servers.js';
 import { listenForErrors, watch } from './tasks.js';
 
 /** The source map of the bundle, and the settings from the app's own files (`wrangler.toml`). */
 const MAP = '.dyno/app.js.map';
 const SETTINGS = '.dyno/app.json';
+/** Longest time that a program of Node.js may take until its server listens. The platform waits 60 s for a boot. */
+const LISTEN_MS_MAX = 30_000;
 const AsyncFunction = (async () => {}).constructor;
 const HELP =
   'there is no fetch handler: `export default { fetch(request) { … } }`, a Hono app as the default export, ' +
   "or `addEventListener('fetch', …)`";
 
+const NOT_LISTENING =
+  `the app has not started a server within ${LISTEN_MS_MAX / 1000} seconds: call \`listen(process.env.PORT)\` of its server ` +
+  'when the program begins';
+
 setMapReader(() => readText(MAP) ?? '');
 
-/** Runs the bundle. Returns a function of a Request and a list for `waitUntil`; it returns a Response or a promise of one. */
+/**
+ * Runs the bundle. Returns the app: `answerByFetch` takes a Request and a list for `waitUntil`, and returns a Response or a
+ * promise of one; `answerByNode` takes the host's request and response.
+ */
 export async function loadApp() {
   const settings = JSON.parse(readText(SETTINGS) ?? '{}');
   const environment = Object.fromEntries(getEnvironment());
@@ -30,19 +41,35 @@ export async function loadApp() {
   const listeners = listenForFetch();
   const text = readText(BUNDLE);
   if (text === undefined) throw new Error(`the app has no ${BUNDLE}`);
-  const tools = { meta: metaOf(), watch, deno, bun, env, nodeServe, remoteAddress, readFile, typeOf, assets };
+  const tools = { meta: metaOf(), metaOf, watch, deno, bun, env, nodeServe, remoteAddress, readFile, typeOf, assets };
+  let isOfNode = false;
+  Object.assign(tools, { node: nodeModule, require: requireByName, setPackages });
+  tools.beginNode = () => {
+    isOfNode = true;
+    beginNode();
+  };
   const run = new AsyncFunction('$dyno', `${text}\n//# sourceURL=${BUNDLE}`);
   const exported = (await run(tools)) ?? {};
+  const server = isOfNode && !hasHandler(exported, listeners) ? await waitForServer(LISTEN_MS_MAX) : undefined;
+  if (server) return server;
+  if (isOfNode && !hasHandler(exported, listeners)) throw new Error(NOT_LISTENING);
   const answer = findHandler(exported, env, listeners);
-  return assets ? withAssets(answer, assets, settings.assets) : answer;
+  return { answerByFetch: assets ? withAssets(answer, assets, settings.assets) : answer };
 }
 
-/** `import.meta`, the same for the whole bundle. `env` has the members that Vite defines. */
-function metaOf() {
+/** Whether a program of Node.js answers by a fetch handler after all. */
+function hasHandler(exported, listeners) {
+  const holders = [exported.default, exported.default?.default, exported];
+  return listeners.length > 0 || servedHandler() !== undefined || holders.some((value) => typeof value?.fetch === 'function');
+}
+
+/** `import.meta` of a source, by default of the whole bundle. `env` has the members that Vite defines. */
+function metaOf(path = `/${BUNDLE}`) {
   const shown = Object.entries(globalThis.process.env).filter(([name]) => name.startsWith('VITE_'));
   const env = { MODE: 'production', BASE_URL: '/', PROD: true, DEV: false, SSR: true, ...Object.fromEntries(shown) };
-  const url = `file:///${BUNDLE}`;
-  return { url, filename: `/${BUNDLE}`, dirname: '/.dyno', main: true, env, resolve: (name) => new URL(name, url).href };
+  const url = `file://${path}`;
+  const dirname = path.slice(0, path.lastIndexOf('/')) || '/';
+  return { url, filename: path, dirname, main: true, env, resolve: (name) => new URL(name, url).href };
 }
 
 function findHandler(exported, env, listeners) {

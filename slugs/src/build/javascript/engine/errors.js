@@ -8,6 +8,8 @@ const LINES_BEFORE = 2;
 /** Most frames of a stack, as in V8. */
 const FRAMES_MAX = 10;
 const CAUSES_MAX = 8;
+/** Fewest calls of a stack that is given to a program. */
+const CALLERS_MIN = 4;
 
 const frame = new RegExp(`^(?:async\\*|promise callback\\*|setTimeout handler\\*)?(.*)@${BUNDLE.replaceAll('.', '\\.')}:(\\d+):(\\d+)$`);
 const position = new RegExp(`${BUNDLE.replaceAll('.', '\\.')}:(\\d+):(\\d+)`, 'g');
@@ -69,20 +71,81 @@ export function mapText(text) {
   return text.replace(position, (all, line, column) => locate(Number(line), Number(column)) ?? all);
 }
 
-/** The engine's own stack as lines of `    at name (file:line:column)`; frames outside of the app are left out. */
-function toFrames(raw) {
-  const frames = [];
+/** One call of a stack, with the methods of V8. Its place in the sources is looked up when somebody asks. */
+class CallSite {
+  #line;
+  #column;
+  #place;
+
+  constructor(name, line, column, isAsync) {
+    this.name = name;
+    this.isOfPromise = isAsync;
+    this.#line = line;
+    this.#column = column;
+  }
+
+  /** `file:line:column` of the sources, or undefined if the call is not of the app. */
+  place() {
+    return (this.#place ??= locate(this.#line, this.#column));
+  }
+
+  /** One part of the place: 0 for the file, 1 for the line, 2 for the column. */
+  #part(at) {
+    return /^(.*):(\d+):(\d+)$/.exec(this.place() ?? `${BUNDLE}:${this.#line}:${this.#column}`)[at + 1];
+  }
+
+  getFileName = () => `/${this.#part(0)}`;
+  getScriptNameOrSourceURL = () => this.getFileName();
+  getLineNumber = () => Number(this.#part(1));
+  getColumnNumber = () => Number(this.#part(2));
+  getFunctionName = () => this.name || null;
+  getMethodName = () => null;
+  getTypeName = () => 'Object';
+  getThis = () => undefined;
+  getFunction = () => undefined;
+  getEvalOrigin = () => undefined;
+  isAsync = () => this.isOfPromise;
+  isConstructor = () => false;
+  isEval = () => false;
+  isNative = () => false;
+  isPromiseAll = () => false;
+  isToplevel = () => true;
+
+  toString() {
+    const isAsync = this.isOfPromise ? 'async ' : '';
+    return this.name ? `${isAsync}${this.name} (${this.place()})` : `${isAsync}${this.place()}`;
+  }
+}
+
+/** The calls of the bundle in a stack of the engine. */
+function toCallSites(raw) {
+  const sites = [];
   for (const line of raw.split('\n')) {
     const match = frame.exec(line);
     if (!match) continue;
-    const place = locate(Number(match[2]), Number(match[3]));
-    if (!place) continue;
     const name = match[1].replace(/[/<]+$/, '').replace(/^anonymous[/<]*/, '');
-    const isAsync = line.startsWith('async*') ? 'async ' : '';
-    frames.push(name ? `    at ${isAsync}${name} (${place})` : `    at ${isAsync}${place}`);
+    sites.push(new CallSite(name, Number(match[2]), Number(match[3]), line.startsWith('async*')));
+  }
+  return sites;
+}
+
+/** The engine's own stack as lines of `    at name (file:line:column)`; frames outside of the app are left out. */
+function toFrames(raw) {
+  const frames = [];
+  for (const site of toCallSites(raw)) {
+    if (!site.place()) continue;
+    frames.push(`    at ${site}`);
     if (frames.length === FRAMES_MAX) break;
   }
   return frames;
+}
+
+/** What `Error.prepareStackTrace` makes of a stack, if an app has set it (https://v8.dev/docs/stack-trace-api). */
+function prepareStack(error, raw) {
+  const sites = toCallSites(raw);
+  // Programs that look at their caller do not check whether there is one.
+  while (sites.length < CALLERS_MIN) sites.push(new CallSite('', 1, 1, false));
+  return Error.prepareStackTrace(error, sites);
 }
 
 const native = Object.getOwnPropertyDescriptor(Error.prototype, 'stack');
@@ -99,6 +162,7 @@ export function headOf(error) {
 function stackOf(error) {
   const raw = native.get.call(error);
   if (typeof raw !== 'string') return raw;
+  if (typeof Error.prepareStackTrace === 'function') return prepareStack(error, raw);
   const frames = toFrames(raw);
   if (frames.length === 0) {
     const place = placeOfSyntaxError(error);
@@ -128,7 +192,8 @@ Error.captureStackTrace = function captureStackTrace(target, below) {
   nativeCapture.call(Error, target, below);
   const { stack } = target;
   if (typeof stack === 'string') {
-    const value = [headOf(target), ...toFrames(stack)].join('\n');
+    const isPrepared = typeof Error.prepareStackTrace === 'function';
+    const value = isPrepared ? prepareStack(target, stack) : [headOf(target), ...toFrames(stack)].join('\n');
     Object.defineProperty(target, 'stack', { configurable: true, writable: true, value });
   }
 };

@@ -1,11 +1,38 @@
-// Servers that an app starts by itself, with the functions of other runtimes: `Deno.serve`, `Bun.serve` and `serve` of
-// `@hono/node-server`. The router listens instead of them; their handler becomes the app's handler.
+// Servers that an app starts by itself: `Deno.serve`, `Bun.serve`, `serve` of `@hono/node-server`, and servers of
+// `node:http`. The router listens instead of them; their handler becomes the app's handler.
 
 /** The handler of the server that was started last: a function of (request, env, context) that returns a Response. */
 let served;
 
 export function servedHandler() {
   return served;
+}
+
+/** The server of `node:http` that answers: `{ answerByNode(incoming, responseOut, later) }`. */
+let nodeServer;
+let isOnPort = false;
+let announceServer;
+const serverIsSet = new Promise((resolve) => {
+  announceServer = resolve;
+});
+
+/** Sets the server of `node:http` that answers: the last one that listens, but rather one that listens on PORT. */
+export function setServer(server, listensOnPort) {
+  if (isOnPort && !listensOnPort) return;
+  nodeServer = server;
+  isOnPort = listensOnPort;
+  announceServer();
+}
+
+/** Waits until a server of `node:http` listens, at most for this time. Returns the server, or undefined. */
+export async function waitForServer(milliseconds) {
+  let timer;
+  const isLate = new Promise((resolve) => {
+    timer = setTimeout(resolve, milliseconds);
+  });
+  await Promise.race([serverIsSet, isLate]);
+  clearTimeout(timer);
+  return nodeServer;
 }
 
 function address() {

@@ -17,7 +17,19 @@ export function watch(value) {
 }
 
 function reportRejection(error) {
-  if (!dispatchError('unhandledrejection', error)) report(error, 'Unhandled rejection');
+  if (!dispatchError('unhandledrejection', error)) reportUncaught(error, 'Unhandled rejection');
+}
+
+let answerUncaught = () => {};
+
+/** Sets the function that is called with each error that nobody handled, after its report. */
+export function onUncaughtError(run) {
+  answerUncaught = run;
+}
+
+function reportUncaught(error, where) {
+  report(error, where);
+  answerUncaught(error);
 }
 
 /** Calls the app's listeners for `error` and `unhandledrejection`. Returns true if one prevented the report. */
@@ -44,7 +56,7 @@ function dispatchError(type, error) {
 
 /** `reportError` of the HTML Standard. */
 export function reportError(error) {
-  if (!dispatchError('error', error)) report(error, 'Uncaught');
+  if (!dispatchError('error', error)) reportUncaught(error, 'Uncaught');
 }
 
 function guard(run) {

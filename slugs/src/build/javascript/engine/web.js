@@ -2,7 +2,7 @@
 
 import { Message, encoder, extract, lengths } from './body.js';
 
-const nativeFetch = globalThis.fetch;
+export const nativeFetch = globalThis.fetch;
 const NativeResponse = globalThis.Response;
 const METHODS = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'PATCH'];
 /** Statuses without content (Fetch 2.2.3 "null body status"). */

@@ -4,7 +4,7 @@
 // all of it in memory.
 
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { metadataAdd } from '@bytecodealliance/jco';
 import { componentize } from '@bytecodealliance/componentize-js';
 import { parse } from 'acorn';
@@ -23,6 +23,32 @@ const texts = {
   },
 };
 
+/** Packages that are made for browsers import each other by the names of Node.js. */
+const NODE_NAMES = {
+  buffer: './engine/node/buffer.js',
+  events: './engine/node/events.js',
+  process: './engine/node/package_process.js',
+  stream: './engine/node/stream.js',
+};
+const nodeNames = {
+  name: 'names of Node.js',
+  setup(setup) {
+    setup.onResolve({ filter: /^(node:)?(buffer|events|process|stream)\/?$/ }, ({ path, importer, kind }) => {
+      const name = path.replace(/^node:|\/$/g, '');
+      // The module itself wraps the package of its name.
+      if (importer.endsWith(NODE_NAMES[name].slice(1))) return undefined;
+      // readable-stream asks whether there is another; there is none.
+      if (name === 'stream' && importer.includes('/readable-stream/')) return { path: 'none', namespace: 'none' };
+      return kind === 'require-call' ? { path: name, namespace: 'required' } : { path: resolve(NODE_NAMES[name]) };
+    });
+    setup.onLoad({ filter: /.*/, namespace: 'none' }, () => ({ contents: 'module.exports = undefined;' }));
+    setup.onLoad({ filter: /.*/, namespace: 'required' }, ({ path }) => ({
+      contents: `module.exports = require(${JSON.stringify(NODE_NAMES[path])}).default;`,
+      resolveDir: process.cwd(),
+    }));
+  },
+};
+
 const [handler, witPath, out] = process.argv.slice(2);
 const work = await mkdtemp(join(process.cwd(), '.make-'));
 const sourcePath = join(work, 'handler.js');
@@ -35,7 +61,14 @@ await build({
   target: 'es2022',
   mainFields: ['module', 'main'],
   external: ['wasi:*'],
-  plugins: [texts],
+  inject: ['./engine/node/package_process.js'],
+  define: { global: 'globalThis' },
+  alias: { 'abort-controller': './engine/node/abort.js', 'node:path': 'path-browserify', 'node:querystring': 'unenv/node/querystring' },
+  plugins: [texts, nodeNames],
+  // The engine keeps the text in memory: one byte a character, if all are of ISO 8859-1.
+  minifyWhitespace: true,
+  minifySyntax: true,
+  charset: 'ascii',
   legalComments: 'none',
   logLevel: 'warning',
 });

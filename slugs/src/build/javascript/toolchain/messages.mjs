@@ -1,6 +1,6 @@
 // The messages of a build: one line for each problem, with its place first.
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 
 /** Most lines of one kind that are shown: many problems usually have few causes. */
@@ -18,36 +18,36 @@ export function packageOf(file) {
   return scope.startsWith('@') ? `${scope}/${name}` : scope;
 }
 
-/** The imports: `roots` are the packages that the app itself imports, with their places; `packages` says who imports each. */
+/**
+ * The imports: `roots` are the packages that the app itself imports, with their places; `packages` says who imports each;
+ * `socketPackages` are those that open sockets of their own, and `readers` the folders of those that may read their own
+ * files. `usesNode` and `usesNodeServer` say whether
+ * anybody imports a part of Node.js, and its HTTP.
+ */
 export function newGraph() {
-  return { roots: new Map(), packages: new Map() };
+  return { roots: new Map(), packages: new Map(), socketPackages: new Set(), readers: new Set(), usesNode: false, usesNodeServer: false };
 }
 
-/** Turns esbuild's messages into lines. Those about parts of Node.js in packages become one line per package that the app imports. */
+/** Turns esbuild's messages into lines. */
 export function describeErrors(errors, graph, folder) {
-  const lines = [];
-  const ofPackages = new Map();
-  for (const error of errors) {
-    const name = packageOf(error.location?.file ?? '');
-    const { builtin } = error.detail ?? {};
-    if (name === undefined || builtin === undefined) {
-      lines.push(place(error) + error.text);
-      continue;
-    }
-    const root = rootOf(name, graph) ?? name;
-    if (!ofPackages.has(root)) ofPackages.set(root, { first: error, builtins: new Set() });
-    ofPackages.get(root).builtins.add(`"${builtin}"`);
-  }
-  for (const [name, { first, builtins }] of ofPackages) {
-    const parts = [...builtins].join(', ');
-    const where = placeOfImport(graph.roots.get(name), folder) ?? place(first);
-    lines.push(
-      `${where}the package ${name} needs ${parts} of Node.js, which a dyno does not have: use a package that runs in ` +
-        'browsers or workers as well',
-    );
-  }
+  const lines = [...new Set(errors.map((error) => (placeOfError(error, graph, folder) ?? place(error)) + error.text))];
   if (lines.length <= LINES_MAX) return lines;
   return [...lines.slice(0, LINES_MAX), `and ${lines.length - LINES_MAX} more of these`];
+}
+
+/** An error deep in a package is reported where the app imports the package. */
+function placeOfError({ location, detail }, graph, folder) {
+  const name = packageOf(location?.file ?? '');
+  return name !== undefined && detail?.builtin ? placeOfImport(graph.roots.get(rootOf(name, graph)), folder) : undefined;
+}
+
+/** One line for each package that the app imports and that needs sockets. */
+export function describeSockets(graph, folder) {
+  const roots = new Set([...graph.socketPackages].map((name) => rootOf(name, graph) ?? name));
+  return [...roots].map((name) => {
+    const where = placeOfImport(graph.roots.get(name), folder) ?? '';
+    return `${where}the package ${name} opens sockets of its own, which a dyno of JavaScript lacks: its connections fail; use a service that speaks HTTP`;
+  });
 }
 
 /** The package that the app itself imports and that leads to this one. */
@@ -62,7 +62,7 @@ function rootOf(name, { roots, packages }) {
 
 /** Finds the line of the app that imports a package. */
 function placeOfImport(root, folder) {
-  if (!root) return undefined;
+  if (!root || !existsSync(root.importer)) return undefined;
   const lines = readFileSync(root.importer, 'utf8').split('\n');
   const line = lines.findIndex((text) => text.includes(`'${root.path}'`) || text.includes(`"${root.path}"`));
   if (line < 0) return undefined;

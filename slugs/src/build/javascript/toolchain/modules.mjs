@@ -1,45 +1,7 @@
-// Resolves imports: parts of Node.js, servers of other runtimes, specifiers of Deno.
+// Resolves imports: servers of other runtimes, specifiers of Deno. Parts of Node.js are in `node.mjs`.
 
-import { builtinModules } from 'node:module';
 import { packageOf } from './messages.mjs';
-
-/** What to use instead of a part of Node.js. */
-const INSTEAD = {
-  child_process: 'a dyno starts no processes',
-  cluster: 'the number of dynos is what scales: `dyno ps scale web=4`',
-  crypto: 'use the global `crypto` (Web Crypto)',
-  dns: 'there is no need: `fetch` looks names up',
-  fs: "import the file, as in `import text from './file.txt'`, and it becomes part of the bundle",
-  'fs/promises': "import the file, as in `import text from './file.txt'`, and it becomes part of the bundle",
-  http: 'to serve, export a fetch handler: `export default { fetch(request) { … } }`; to call, use `fetch`',
-  http2: 'to serve, export a fetch handler; the router speaks HTTP/2 for it',
-  https: 'to serve, export a fetch handler; to call, use `fetch`',
-  net: 'there are no sockets in this engine; speak HTTP with `fetch`',
-  os: 'a dyno has no machine of its own to ask about',
-  perf_hooks: 'use the global `performance`',
-  'stream/web': 'ReadableStream and its kin are globals',
-  timers: 'timers are globals',
-  'timers/promises': 'use `new Promise((done) => setTimeout(done, ms))`',
-  tls: 'there are no sockets in this engine; speak HTTPS with `fetch`',
-  worker_threads: 'a dyno has one thread; the number of dynos is what scales',
-};
-
-/** Parts of Node.js that packages of the same name replace. */
-const PACKAGES = {
-  assert: 'assert',
-  buffer: 'buffer',
-  events: 'events',
-  path: 'path-browserify',
-  punycode: 'punycode',
-  querystring: 'querystring-es3',
-  stream: 'readable-stream',
-  string_decoder: 'string_decoder',
-  url: 'the global `URL`, or the package url',
-  util: 'util',
-};
-
-/** Frameworks that need the HTTP server of Node.js. */
-const NODE_SERVERS = ['@hapi/hapi', '@nestjs/core', 'connect', 'express', 'fastify', 'koa', 'micro', 'next', 'polka', 'restify'];
+import { nodePlugins } from './node.mjs';
 
 const SERVE_STATIC = `
 export function serveStatic(options = {}) {
@@ -91,8 +53,6 @@ const VIRTUAL = {
 export const env = $dyno.env;
 export class WorkerEntrypoint { constructor(ctx, env) { this.ctx = ctx; this.env = env; } }
 export class DurableObject { constructor(ctx, env) { this.ctx = ctx; this.env = env; } }`,
-  // The global `process`, for code that imports it.
-  process: 'module.exports = globalThis.process; module.exports.default = globalThis.process;',
 };
 
 const virtual = {
@@ -104,45 +64,6 @@ const virtual = {
       return { errors: [{ text: `"${path}" is a part of Cloudflare alone, which a dyno does not have`, detail: { builtin: path } }] };
     });
     setup.onLoad({ filter: /.*/, namespace: 'dyno' }, ({ path }) => ({ contents: VIRTUAL[path], loader: 'js' }));
-  },
-};
-
-const builtins = {
-  name: 'built-ins of Node.js',
-  setup(setup) {
-    setup.onResolve({ filter: /^(node:|[a-z_0-9]+(\/[a-z]+)?$)/ }, async (asked) => {
-      const name = asked.path.replace(/^node:/, '');
-      if (asked.pluginData === builtins || !builtinModules.includes(name)) return undefined;
-      if (name === 'process') return { path: 'process', namespace: 'dyno' };
-      const options = { kind: asked.kind, resolveDir: asked.resolveDir, importer: asked.importer };
-      // A trailing slash means the package, and not the built-in module of the same name.
-      for (const installed of [`${name}/`, PACKAGES[name]].filter(Boolean)) {
-        const found = await setup.resolve(installed, { ...options, pluginData: builtins });
-        if (found.errors.length === 0) return found;
-      }
-      return { errors: [{ text: missing(name), detail: { builtin: name } }] };
-    });
-  },
-};
-
-function missing(name) {
-  const what = `"${name}" is a part of Node.js, which a dyno is not`;
-  if (INSTEAD[name]) return `${what}: ${INSTEAD[name]}`;
-  if (PACKAGES[name]) return `${what}: \`npm install ${PACKAGES[name]}\` brings a replacement`;
-  return `${what}: use what browsers have as well, or a package that does`;
-}
-
-const frameworks = {
-  name: 'servers of Node.js',
-  setup(setup) {
-    const names = NODE_SERVERS.map((name) => name.replace('/', '\\/')).join('|');
-    setup.onResolve({ filter: new RegExp(`^(${names})$`) }, ({ path, importer }) => {
-      if (importer.includes('node_modules')) return undefined;
-      const text =
-        `${path} serves by Node.js's own HTTP, which a dyno of this kind has not: Hono is near to it ` +
-        '(`npm install hono`, and `export default app`), or export a fetch handler';
-      return { errors: [{ text }] };
-    });
   },
 };
 
@@ -196,6 +117,6 @@ function noteImports(graph) {
   };
 }
 
-export function plugins({ imports }, graph) {
-  return [noteImports(graph), denoSpecifiers(imports ?? {}), virtual, frameworks, builtins];
+export function plugins(options, graph) {
+  return [noteImports(graph), denoSpecifiers(options.imports ?? {}), virtual, ...nodePlugins(options, graph)];
 }

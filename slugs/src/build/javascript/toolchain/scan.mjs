@@ -27,13 +27,15 @@ const WARNINGS_MAX = 20;
 /** Methods that are called often and do not return promises. */
 const PLAIN = new Set(['add', 'append', 'assign', 'defineProperty', 'delete', 'forEach', 'push', 'set', 'splice', 'unshift']);
 
-export function scan(program, map) {
+/** `ignoresPackages`: packages for Node.js try many features and have another way. */
+export function scan(program, map, { ignoresPackages }) {
   const found = { refusals: new Map(), warnings: new Map(), changes: [] };
   const note = (to, node, text) => {
     const at = map.locate(node.loc.start);
     if (!at) return;
     // Once for each package, since the package may have another way.
     const owner = packageOf(at.file);
+    if (owner && ignoresPackages && to === found.warnings) return;
     const key = owner ? `${owner} ${text}` : `${at.file}:${at.line} ${text}`;
     if (!to.has(key)) to.set(key, `${at.file}:${at.line}:${at.column}: ${text}`);
   };
@@ -120,6 +122,14 @@ function checkRegExp(node, found, note) {
   note(found.warnings, node, 'this engine reads `\\p{…}` in a regular expression between slashes only: write it as a literal');
 }
 
+/** Packages that call the handlers of an app, and drop the promises of those that are asynchronous. */
+const CALLERS = new Set(['connect', 'express', 'router', 'polka', 'restify']);
+
+/** `fn(req, res, next)`, perhaps with an error before. */
+function isHandlerCall({ arguments: values = [] }) {
+  return (values.length === 3 || values.length === 4) && values.every((value) => /^(err|error|req|res|next)\d*$/.test(value.name));
+}
+
 /** Whether a call is a statement by itself. If it returns a promise that is rejected, the rejection is logged. */
 function watchPromise({ expression }, map, changes) {
   const call = expression.type === 'UnaryExpression' && expression.operator === 'void' ? expression.argument : expression;
@@ -131,6 +141,8 @@ function watchPromise({ expression }, map, changes) {
     if (PLAIN.has(callee.property.name)) return;
   }
   const at = map.locate(call.loc.start);
-  if (!at || packageOf(at.file) !== undefined || at.file.includes(':')) return;
+  if (!at || at.file.includes(':')) return;
+  const owner = packageOf(at.file);
+  if (owner !== undefined && !(CALLERS.has(owner) && isHandlerCall(call))) return;
   changes.push({ start: call.start, end: call.start, text: '$dyno.watch(' }, { start: call.end, end: call.end, text: ')' });
 }
