@@ -48,6 +48,11 @@ fn the_typescript_template_builds_and_runs() {
 }
 
 #[test]
+fn the_express_template_builds_and_runs() {
+    answers("express");
+}
+
+#[test]
 fn the_python_template_builds_and_runs() {
     answers("python");
 }
@@ -101,6 +106,7 @@ fn the_list_of_templates_is_complete() {
         "axum ",
         "javascript ",
         "typescript ",
+        "express ",
         "python ",
         "ruby ",
         "static ",

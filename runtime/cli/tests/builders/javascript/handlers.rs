@@ -208,12 +208,12 @@ fn an_unchanged_app_is_not_rebuilt_and_a_change_needs_no_network() {
 fn unsupported_code_is_reported_with_its_position_and_a_remedy() {
     let of = |text: &str| App::new(&[PACKAGE, ("index.js", text)]).refused();
     for (import, advice) in [
-        ("fs", "import the file"),
-        ("node:fs/promises", "import the file"),
         ("net", "no sockets"),
+        ("node:tls", "no sockets"),
         ("child_process", "starts no processes"),
-        ("http", "export a fetch handler"),
-        ("node:events", "npm install events"),
+        ("node:worker_threads", "one thread"),
+        ("http2", "use `node:http`"),
+        ("node:readline/promises", "no terminal"),
     ] {
         let text = of(&format!(
             "// first\nimport x from '{import}';\nexport default {{ fetch: x }};\n"

@@ -12,9 +12,13 @@ export function servedHandler() {
 let nodeServer;
 let isOnPort = false;
 let announceServer;
-const serverIsSet = new Promise((resolve) => {
+let announceFailure;
+const serverIsSet = new Promise((resolve, reject) => {
   announceServer = resolve;
+  announceFailure = reject;
 });
+// Without a program that waits for its server, a failure is not worth a word.
+serverIsSet.catch(() => {});
 
 /** Sets the server of `node:http` that answers: the last one that listens, but rather one that listens on PORT. */
 export function setServer(server, listensOnPort) {
@@ -24,14 +28,22 @@ export function setServer(server, listensOnPort) {
   announceServer();
 }
 
+/** Says that the program failed. Before its server listens, the app is not up then. */
+export function failServer(error) {
+  announceFailure(error);
+}
+
 /** Waits until a server of `node:http` listens, at most for this time. Returns the server, or undefined. */
 export async function waitForServer(milliseconds) {
   let timer;
   const isLate = new Promise((resolve) => {
     timer = setTimeout(resolve, milliseconds);
   });
-  await Promise.race([serverIsSet, isLate]);
-  clearTimeout(timer);
+  try {
+    await Promise.race([serverIsSet, isLate]);
+  } finally {
+    clearTimeout(timer);
+  }
   return nodeServer;
 }
 

@@ -78,6 +78,19 @@ pub(super) const TEMPLATES: &[Template] = &[
         next: "dyno local NAME",
     },
     Template {
+        name: "express",
+        about: "a web app for Node.js, with Express and EJS",
+        files: &[
+            file!("express", "package.json"),
+            file!("express", "index.js"),
+            file!("express", "views/index.ejs"),
+            file!("express", "public/style.css"),
+            file!("express", "README.md"),
+            file!("express", ".gitignore", "gitignore"),
+        ],
+        next: "dyno local NAME",
+    },
+    Template {
         name: "python",
         about: "a web app in Python, with Flask",
         files: &[

@@ -35,12 +35,14 @@ export class AsyncLocalStorage {
     entered.delete(this);
   }
 
-  /** Calls a function with a store, which stays until the function's promise, if it returns one, is settled. */
+  /** Calls a function with a store. The outermost store of a request stays until the request is over, since its work does. */
   run(store, run, ...values) {
     const before = this.#store;
     this.#store = store;
+    const isOutermost = before === undefined && store !== undefined;
+    if (isOutermost) entered.add(this);
     const restore = () => {
-      if (this.#store === store) this.#store = before;
+      if (!isOutermost && this.#store === store) this.#store = before;
     };
     let result;
     try {
@@ -50,8 +52,6 @@ export class AsyncLocalStorage {
       throw error;
     }
     if (typeof result?.then === 'function') result.then(restore, restore);
-    // A handler of a request returns before its work is done: the store stays until the request is over.
-    else if (before === undefined && store !== undefined) entered.add(this);
     else restore();
     return result;
   }

@@ -14,18 +14,34 @@ function encodeText(text) {
   return Object.setPrototypeOf(encoder.encode(text), Buffer.prototype);
 }
 
+const isBase64url = (encoding) => typeof encoding === 'string' && /^base64url$/i.test(encoding);
+
 const packageFrom = Buffer.from;
 Buffer.from = function from(value, encoding, length) {
+  // The package reads both alphabets of base64 (RFC 4648 4, 5), but knows one name.
+  if (isBase64url(encoding)) return packageFrom.call(Buffer, value, 'base64', length);
   return typeof value === 'string' && isUtf8(encoding) ? encodeText(value) : packageFrom.call(Buffer, value, encoding, length);
 };
 
 const packageByteLength = Buffer.byteLength;
 Buffer.byteLength = function byteLength(value, encoding) {
-  return typeof value === 'string' && isUtf8(encoding) ? encoder.encode(value).length : packageByteLength(value, encoding);
+  if (typeof value === 'string' && isUtf8(encoding)) return encoder.encode(value).length;
+  return packageByteLength(value, isBase64url(encoding) ? 'base64' : encoding);
+};
+
+const packageIsEncoding = Buffer.isEncoding;
+Buffer.isEncoding = (encoding) => isBase64url(encoding) || packageIsEncoding(encoding);
+
+const packageWrite = Buffer.prototype.write;
+Buffer.prototype.write = function write(text, ...rest) {
+  return packageWrite.call(this, text, ...rest.map((value) => (isBase64url(value) ? 'base64' : value)));
 };
 
 const packageToString = Buffer.prototype.toString;
 Buffer.prototype.toString = function toString(encoding, start = 0, end = this.length) {
+  if (isBase64url(encoding)) {
+    return packageToString.call(this, 'base64', start, end).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+  }
   if (!isUtf8(encoding)) return packageToString.apply(this, arguments);
   const [from, to] = [Math.max(0, start | 0), Math.min(this.length, end === undefined ? this.length : end | 0)];
   return to <= from ? '' : decoder.decode(from === 0 && to === this.length ? this : this.subarray(from, to));

@@ -27,6 +27,14 @@ import zlib from './zlib.js';
 
 const posix = Object.assign(path, { posix: path, win32: path, toNamespacedPath: (name) => name });
 
+/** `url.parse`. The package's function of this name warns of each use, since new programs have better. */
+function parseUrl(text, parsesQuery, slashesDenoteHost) {
+  if (text instanceof url.Url) return text;
+  const parsed = new url.Url();
+  parsed.parse(text, parsesQuery, slashesDenoteHost);
+  return parsed;
+}
+
 const MODULES = {
   assert,
   'assert/strict': assert.strict,
@@ -68,7 +76,7 @@ const MODULES = {
   timers,
   'timers/promises': timersPromises,
   tty: { isatty: () => false, ReadStream: class ReadStream {}, WriteStream: class WriteStream {} },
-  url: { ...url, URL: globalThis.URL, URLSearchParams: globalThis.URLSearchParams },
+  url: { ...url, URL: globalThis.URL, URLSearchParams: globalThis.URLSearchParams, parse: parseUrl },
   util,
   'util/types': types,
   v8: { getHeapStatistics: () => ({ heap_size_limit: 0, used_heap_size: 0, total_heap_size: 0 }) },

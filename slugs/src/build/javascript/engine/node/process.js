@@ -1,5 +1,6 @@
 // The parts of `process` that only programs of Node.js expect.
 
+import { failServer } from '../servers.js';
 import { listenForErrors } from '../tasks.js';
 import stream from './stream.js';
 
@@ -41,6 +42,11 @@ export function extendProcess(EventEmitter) {
     },
     kill() {
       throw new Error('process.kill() is absent in a dyno: there are no other processes');
+    },
+    exit(code = process.exitCode ?? 0) {
+      const error = new Error(`process.exit(${code}): a dyno that serves requests does not exit by itself`);
+      failServer(error);
+      throw error;
     },
     abort: () => process.exit(134),
     memoryUsage: Object.assign(() => ({ rss: 0, heapTotal: 0, heapUsed: 0, external: 0, arrayBuffers: 0 }), { rss: () => 0 }),

@@ -55,7 +55,6 @@ function urlOf(options, protocol) {
 }
 
 export class ClientRequest extends OutgoingMessage {
-  #controller = new AbortController();
   #timer;
 
   constructor(input, options, done, protocol = 'http:') {
@@ -108,7 +107,7 @@ export class ClientRequest extends OutgoingMessage {
     for (const [name, value] of Object.entries(this.getHeaders())) {
       if (!OF_HOST.has(name)) for (const one of [].concat(value)) headers.append(name, String(one));
     }
-    const init = { method: this.method, headers, signal: this.#controller.signal };
+    const init = { method: this.method, headers };
     if (body.length > 0) {
       init.body = new Uint8Array(body);
       headers.set('content-length', String(body.length));
@@ -120,15 +119,24 @@ export class ClientRequest extends OutgoingMessage {
     try {
       const answered = await nativeFetch(this._url, init);
       clearTimeout(this.#timer);
-      if (this.destroyed && this.errored) return;
+      // A body that nobody reads would keep its connection open.
+      if (this.destroyed && this.errored) return void (await answered.arrayBuffer());
       this.#deliver(answered);
     } catch (error) {
       clearTimeout(this.#timer);
       if (this._closed) return;
       const failure = Object.assign(new Error(`connect to ${this.host}: ${error.message}`, { cause: error }), { code: 'ECONNREFUSED', syscall: 'connect' });
+      this.destroyed = true;
+      this.errored = failure;
       this.emit('error', failure);
-      this.emit('close');
+      this.#close();
     }
+  }
+
+  #close() {
+    if (this._closed) return;
+    this._closed = true;
+    this.emit('close');
   }
 
   #deliver(answered) {
@@ -146,7 +154,7 @@ export class ClientRequest extends OutgoingMessage {
     };
     setContent(response, answered.headers.entries(), body);
     this.res = response;
-    response.once('end', () => queueMicrotask(() => this.emit('close')));
+    response.once('end', () => queueMicrotask(() => this.#close()));
     // Nobody reads the response, so that its connection is free again.
     if (!this.emit('response', response)) response.resume();
   }
@@ -173,12 +181,10 @@ export class ClientRequest extends OutgoingMessage {
     this.destroyed = true;
     clearTimeout(this.#timer);
     this.errored = error ?? Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' });
-    this.#controller.abort();
     this.res?.destroy(error);
     queueMicrotask(() => {
       if (!this.res || error) this.emit('error', this.errored);
-      this._closed = true;
-      this.emit('close');
+      this.#close();
     });
     return this;
   }

@@ -250,6 +250,7 @@ function finish(message) {
   queueMicrotask(() => {
     message.writableFinished = true;
     message.emit('finish');
+    if (!message._closesAfterFinish) return;
     message.destroyed = true;
     close(message);
   });
@@ -290,6 +291,8 @@ export function ServerResponse(request) {
   this.statusCode = 200;
   this.statusMessage = undefined;
   this._mayHaveLength = true;
+  // A request is closed when its response has ended.
+  this._closesAfterFinish = true;
   if (request?.method === 'HEAD') this._hasBody = false;
 }
 Object.setPrototypeOf(ServerResponse.prototype, OutgoingMessage.prototype);

@@ -1,7 +1,7 @@
 // `http.Server`: the router listens in its place, and hands it one request at a time.
 
 import { OutgoingStream } from '../../outgoing.js';
-import { setServer } from '../../servers.js';
+import { failServer, setServer } from '../../servers.js';
 import { onUncaughtError, report } from '../../tasks.js';
 import { forgetStores } from '../async_hooks.js';
 import EventEmitter from '../events.js';
@@ -115,7 +115,7 @@ let current;
 
 onUncaughtError((error) => {
   if (current) failResponse(current.response);
-  return error;
+  else failServer(error);
 });
 
 /** Answers a request. Resolves when the response is closed. */
