@@ -146,10 +146,15 @@ fn pool_config(flavor: Flavor) -> PoolingAllocationConfig {
         Flavor::P1 | Flavor::P2 => AWAKE_MAX + POOL_SPARE,
         Flavor::P3 => AWAKE_P3_MAX + POOL_SPARE,
     };
+    // Components of JavaScript apps have two memories. Not every dyno is such a one, and address space is limited.
+    let memories = match flavor {
+        Flavor::P2 => dynos + dynos / 2,
+        Flavor::P1 | Flavor::P3 => dynos,
+    };
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(dynos)
         .total_core_instances(dynos * 4)
-        .total_memories(dynos)
+        .total_memories(memories)
         .total_tables(dynos * 2)
         .total_stacks(dynos)
         .max_core_instances_per_component(CORE_INSTANCES_PER_DYNO_MAX)

@@ -3,6 +3,7 @@
 mod app_copy;
 mod build;
 mod bundle;
+mod compose;
 mod deno;
 pub(super) mod detect;
 mod entry;

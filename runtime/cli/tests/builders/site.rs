@@ -153,6 +153,12 @@ fn the_kept_bridge_equals_a_build_of_its_source() {
     assert_kept_equals_build("slugs/ruby", "bridge.wasm");
 }
 
+/// As above, for the compiled code of JavaScript apps.
+#[test]
+fn the_kept_native_code_equals_a_build_of_its_source() {
+    assert_kept_equals_build("slugs/javascript", "native.wasm");
+}
+
 fn assert_kept_equals_build(folder: &str, name: &str) {
     let source = repository().join(folder);
     let made = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::compose::{NATIVE_SOURCES, NATIVE_WIT, compose_component};
 use crate::build::toolbox::build_folder;
 use crate::build::toolbox::error::BuilderError;
 use crate::build::toolbox::node::{check_node, run_npm};
@@ -17,6 +18,8 @@ use crate::build::toolbox::tools::Tools;
 const WASI: &str = "0.2.10";
 /// The component, in the toolchain's folder.
 pub(super) const COMPONENT: &str = "javascript.wasm";
+/// The component of the engine alone, which is composed with compiled code.
+const ENGINE: &str = "engine.wasm";
 /// The program that bundles, in the toolchain's folder.
 pub(super) const BUNDLER: &str = "bundle.mjs";
 
@@ -182,12 +185,18 @@ const FILES: [(&str, &str); 65] = [
 ];
 
 /// All texts that decide what is in the toolchain.
-const PINS: [&str; FILES.len() + 3] = {
-    let mut pins = [WASI; FILES.len() + 3];
+const PINS: [&str; FILES.len() + NATIVE_SOURCES.len() + 3] = {
+    let mut pins = [WASI; FILES.len() + NATIVE_SOURCES.len() + 3];
     let mut at = 0;
     while at < FILES.len() {
         pins[at] = FILES[at].1;
         at += 1;
+    }
+    let mut source = 0;
+    while source < NATIVE_SOURCES.len() {
+        pins[at] = NATIVE_SOURCES[source];
+        at += 1;
+        source += 1;
     }
     pins[at] = WIT;
     pins[at + 1] = HTTP_WIT;
@@ -235,7 +244,7 @@ fn install(
 ) -> Result<(), BuilderError> {
     check_node(tools, progress)?;
     let http = HTTP_WIT.replace("@0.2.0", &format!("@{WASI}"));
-    let wit = [WIT.replace("VERSION", WASI), http].concat();
+    let wit = [WIT.replace("VERSION", WASI), http, nest_package(NATIVE_WIT)].concat();
     let files = FILES.iter().copied().chain([("app.wit", wit.as_str())]);
     for (name, text) in files {
         let path = folder.join(name);
@@ -246,7 +255,7 @@ fn install(
     let arguments = ["ci", "--ignore-scripts", "--loglevel=error"];
     run_npm(folder, &arguments, tools, progress)?;
     let mut node = Command::new("node");
-    node.args(["make.mjs", "handler.js", "app.wit", COMPONENT])
+    node.args(["make.mjs", "handler.js", "app.wit", ENGINE])
         .current_dir(folder);
     progress(BuildProgress::Step(
         "making the component of JavaScript apps".to_owned(),
@@ -254,7 +263,18 @@ fn install(
     run::run_streaming(node, "componentize-js", tools, &mut |_, line| {
         progress(BuildProgress::Line(line))
     })?;
+    let component = compose_component(folder, ENGINE)?;
+    let path = folder.join(COMPONENT);
+    fs::write(&path, component).map_err(build_folder::write_error(&path))?;
+    let engine = folder.join(ENGINE);
+    fs::remove_file(&engine).map_err(build_folder::write_error(&engine))?;
     remove_component_packages(folder).map_err(build_folder::write_error(folder))
+}
+
+/// A file of one package, as a package inside of another file.
+fn nest_package(wit: &str) -> String {
+    let (package, rest) = wit.split_once(';').unwrap_or((wit, ""));
+    format!("{package} {{{rest}}}\n")
 }
 
 /// Removes the packages that were needed only to make the component.

@@ -1,11 +1,11 @@
-// node make.mjs HANDLER WIT OUT: makes the component that every JavaScript app runs in.
+// node make.mjs HANDLER WIT OUT: makes the engine's component, with which `dyno` makes the one that every JavaScript app
+// runs in.
 //
 // The handler and its packages become one file, whose top level runs once, while the component is made: a dyno starts with
 // all of it in memory.
 
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { metadataAdd } from '@bytecodealliance/jco';
 import { componentize } from '@bytecodealliance/componentize-js';
 import { parse } from 'acorn';
 import { build } from 'esbuild';
@@ -60,7 +60,7 @@ await build({
   platform: 'neutral',
   target: 'es2022',
   mainFields: ['module', 'main'],
-  external: ['wasi:*'],
+  external: ['dyno:*', 'wasi:*'],
   inject: ['./engine/node/package_process.js'],
   define: { global: 'globalThis' },
   alias: { 'abort-controller': './engine/node/abort.js', 'node:path': 'path-browserify', 'node:querystring': 'unenv/node/querystring' },
@@ -77,7 +77,5 @@ const program = parse(text, { ecmaVersion: 'latest', sourceType: 'module' });
 await writeFile(sourcePath, applyChanges(text, rewriteLiterals(program)));
 // componentize-js is called as a library: its command line is known to fail where this works.
 const { component } = await componentize({ sourcePath, witPath, worldName: 'app' });
-// Tells the platform that its instances take any number of requests.
-const signed = await metadataAdd(component, [['processed-by', [['dyno-handler', '1']]]]);
-await writeFile(out, signed);
+await writeFile(out, component);
 await rm(work, { recursive: true });

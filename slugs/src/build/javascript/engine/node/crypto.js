@@ -1,23 +1,27 @@
-// `node:crypto`: digests, HMAC, derived keys, AES, random values. The algorithms are those of @noble; what needs keys with
-// two halves is Web Crypto's (`crypto.subtle`).
+// `node:crypto`: digests, HMAC, derived keys, AES, random values. The usual digests are compiled code, beside the engine; the
+// other algorithms are those of @noble. What needs keys with two halves is Web Crypto's (`crypto.subtle`).
 
+import * as native from 'dyno:javascript/native@0.1.0';
 import { cbc, ctr, ecb, gcm } from '@noble/ciphers/aes.js';
-import { hkdf as deriveHkdf } from '@noble/hashes/hkdf.js';
 import { hmac } from '@noble/hashes/hmac.js';
-import { md5, ripemd160, sha1 } from '@noble/hashes/legacy.js';
+import { ripemd160 } from '@noble/hashes/legacy.js';
 import { pbkdf2 as derivePbkdf2 } from '@noble/hashes/pbkdf2.js';
-import { scrypt as deriveScrypt } from '@noble/hashes/scrypt.js';
-import { sha224, sha256, sha384, sha512, sha512_256 } from '@noble/hashes/sha2.js';
+import { sha512_256 } from '@noble/hashes/sha2.js';
 import { sha3_224, sha3_256, sha3_384, sha3_512 } from '@noble/hashes/sha3.js';
+import { joinBytes, ownBytes } from '../body.js';
 import { isEqual } from '../crypto/symmetric.js';
 import { absentError } from './absent.js';
 import { Buffer } from './buffer.js';
 import stream from './stream.js';
 
-const HASHES = {
-  md5, ripemd160, sha1, sha224, sha256, sha384, sha512,
-  'sha512-256': sha512_256, 'sha3-224': sha3_224, 'sha3-256': sha3_256, 'sha3-384': sha3_384, 'sha3-512': sha3_512,
+/** Hash functions of compiled code, by their names there. */
+const NATIVE = new Set(['md5', 'sha1', 'sha224', 'sha256', 'sha384', 'sha512']);
+/** Hash functions that the interpreter runs. */
+const OTHERS = {
+  ripemd160, 'sha3-224': sha3_224, 'sha3-256': sha3_256, 'sha3-384': sha3_384, 'sha3-512': sha3_512, 'sha512-256': sha512_256,
 };
+/** Bytes that a digest keeps before compiled code takes them piece by piece: most data are short, and come once. */
+const KEPT_BYTES_MAX = 256 * 1024;
 /** Most bytes that Web Crypto gives at a time (W3C Web Cryptography API, `getRandomValues`). */
 const RANDOM_BYTES_MAX = 65536;
 
@@ -25,9 +29,59 @@ function fail(code, message, Kind = Error) {
   throw Object.assign(new Kind(message), { code });
 }
 
-function hashOf(name) {
-  const hash = HASHES[String(name).toLowerCase().replace(/^rsa-/, '').replace(/^sha-/, 'sha').replace('sha512/', 'sha512-')];
-  return hash ?? fail('ERR_OSSL_EVP_UNSUPPORTED', `Digest method not supported: ${name}`);
+/** The name of a hash function in this file. OpenSSL has several for each. */
+function hashName(name) {
+  const plain = String(name).toLowerCase().replace(/^rsa-/, '').replace(/^sha-/, 'sha').replace('sha512/', 'sha512-');
+  if (NATIVE.has(plain) || Object.hasOwn(OTHERS, plain)) return plain;
+  return fail('ERR_OSSL_EVP_UNSUPPORTED', `Digest method not supported: ${name}`);
+}
+
+/** A digest, or with a key an HMAC, by compiled code: short data in one call, long data in pieces. */
+class NativeState {
+  #hash;
+  #key;
+  #pieces = [];
+  #length = 0;
+  #hasher;
+
+  constructor(hash, key) {
+    this.#hash = hash;
+    this.#key = key;
+  }
+
+  update(bytes) {
+    if (this.#hasher) return this.#hasher.update(bytes);
+    // The app may change its buffer before the digest.
+    this.#pieces.push(bytes.slice());
+    this.#length += bytes.length;
+    if (this.#length <= KEPT_BYTES_MAX) return undefined;
+    this.#hasher = native.Hasher.create(this.#hash, this.#key);
+    for (const piece of this.#pieces) this.#hasher.update(piece);
+    this.#pieces = [];
+    return undefined;
+  }
+
+  clone() {
+    const copy = new NativeState(this.#hash, this.#key);
+    copy.#pieces = [...this.#pieces];
+    copy.#length = this.#length;
+    copy.#hasher = this.#hasher?.copy();
+    return copy;
+  }
+
+  digest() {
+    if (!this.#hasher) return ownBytes(native.digest(this.#hash, this.#key, joinBytes(this.#pieces, this.#length)));
+    const result = this.#hasher.finish();
+    // The host limits handles, and the engine may never collect one that is not closed.
+    this.#hasher[Symbol.dispose]();
+    return ownBytes(result);
+  }
+}
+
+function newState(name, key) {
+  const hash = hashName(name);
+  if (NATIVE.has(hash)) return new NativeState(hash, key);
+  return key === undefined ? OTHERS[hash].create() : hmac.create(OTHERS[hash], key);
 }
 
 /** The bytes of a text, of bytes or of a secret key. */
@@ -245,18 +299,42 @@ function randomInt(min, max, done) {
 }
 
 function pbkdf2Sync(password, salt, iterations, keylen, digest) {
-  return encoded(derivePbkdf2(hashOf(digest), bytesOf(password), bytesOf(salt), { c: iterations, dkLen: keylen }));
+  const hash = hashName(digest);
+  if (!(Number.isInteger(iterations) && iterations > 0 && Number.isInteger(keylen) && keylen >= 0)) {
+    fail('ERR_OUT_OF_RANGE', 'The value of "iterations" or "keylen" is out of range', RangeError);
+  }
+  if (!NATIVE.has(hash)) return encoded(derivePbkdf2(OTHERS[hash], bytesOf(password), bytesOf(salt), { c: iterations, dkLen: keylen }));
+  const key = native.pbkdf2(hash, bytesOf(password), bytesOf(salt), iterations, keylen);
+  return encoded(ownBytes(key ?? fail('ERR_CRYPTO_INVALID_KEYLEN', 'Invalid key length', RangeError)));
 }
 
 function scryptSync(password, salt, keylen, options = {}) {
   const [N, r, p] = [options.N ?? options.cost ?? 16384, options.r ?? options.blockSize ?? 8, options.p ?? options.parallelization ?? 1];
-  return encoded(deriveScrypt(bytesOf(password), bytesOf(salt), { N, r, p, dkLen: keylen, maxmem: options.maxmem ?? 32 * 2 ** 20 + 1024 }));
+  const maxmem = options.maxmem ?? 32 * 2 ** 20;
+  const cost = Math.log2(N);
+  const isPossible = Number.isInteger(cost) && cost > 0 && r > 0 && p > 0 && 128 * N * r <= maxmem;
+  const key = isPossible ? native.scrypt(bytesOf(password), bytesOf(salt), cost, r, p, keylen) : undefined;
+  return encoded(ownBytes(key ?? fail('ERR_CRYPTO_INVALID_SCRYPT_PARAMS', 'Invalid scrypt params: memory limit exceeded', RangeError)));
 }
 
-const hkdfSync = (digest, key, salt, info, keylen) => {
-  const bytes = deriveHkdf(hashOf(digest), bytesOf(key), bytesOf(salt), bytesOf(info), keylen);
-  return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
-};
+/** RFC 5869. */
+function hkdfSync(digest, key, salt, info, keylen) {
+  const hash = hashName(digest);
+  const mac = (secret, ...parts) => {
+    const state = newState(hash, secret);
+    for (const part of parts) state.update(part);
+    return state.digest();
+  };
+  const secret = mac(bytesOf(salt), bytesOf(key));
+  const pieces = [];
+  let block = new Uint8Array();
+  if (keylen > 255 * secret.length) fail('ERR_CRYPTO_INVALID_KEYLEN', 'Invalid key length', RangeError);
+  for (let length = 0; length < keylen; length += block.length) {
+    block = mac(secret, block, bytesOf(info), Uint8Array.of(pieces.length + 1));
+    pieces.push(block);
+  }
+  return new Uint8Array(Buffer.concat(pieces).subarray(0, keylen)).buffer;
+}
 
 function timingSafeEqual(one, other) {
   const [left, right] = [bytesOf(one), bytesOf(other)];
@@ -286,14 +364,14 @@ export default {
   constants: {},
   createCipheriv: (name, key, iv) => new Cipher(name, key, iv, true),
   createDecipheriv: (name, key, iv) => new Cipher(name, key, iv, false),
-  createHash: (name, options) => new Hash(hashOf(name).create(), options),
-  createHmac: (name, key, options) => new Hmac(hmac.create(hashOf(name), bytesOf(key)), options),
+  createHash: (name, options) => new Hash(newState(name), options),
+  createHmac: (name, key, options) => new Hmac(newState(name, bytesOf(key)), options),
   createSecretKey: (key, encoding) => new KeyObject('secret', bytesOf(key, encoding)),
   getCiphers: () => [128, 192, 256].flatMap((bits) => ['cbc', 'ctr', 'ecb', 'gcm'].map((mode) => `aes-${bits}-${mode}`)),
   getCurves: () => [],
-  getHashes: () => Object.keys(HASHES),
+  getHashes: () => [...NATIVE, ...Object.keys(OTHERS)],
   getRandomValues: (array) => globalThis.crypto.getRandomValues(array),
-  hash: (name, data, encoding = 'hex') => encoded(hashOf(name)(bytesOf(data)), encoding),
+  hash: (name, data, encoding = 'hex') => new Hash(newState(name)).update(data).digest(encoding),
   hkdf: (digest, key, salt, info, keylen, done) => answer(() => hkdfSync(digest, key, salt, info, keylen), done),
   hkdfSync,
   pbkdf2: (password, salt, iterations, keylen, digest, done) => answer(() => pbkdf2Sync(password, salt, iterations, keylen, digest), done),
