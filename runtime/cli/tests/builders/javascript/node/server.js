@@ -61,7 +61,6 @@ const routes = {
     response.end();
   },
   '/gone': (request, response) => {
-    response.on('close', () => console.log(`client left: ${!response.writableFinished}`));
     const write = () => { if (response.destroyed) return; response.write('x'.repeat(65536)); later(write); };
     write();
   },
