@@ -109,7 +109,8 @@ impl Guest {
                     builder.preopened_dir(&folder.host, &folder.guest, folder.perms())?;
                 }
                 let quota = Arc::clone(&config.files.quota);
-                let preview1 = Preview1::new(builder.build_p1(), tree, quota);
+                let port = config.port.as_ref();
+                let preview1 = Preview1::new(builder.build_p1(), tree, quota, port);
                 (WasiCtx::builder().build(), Some(Box::new(preview1)))
             }
             Flavor::P2 | Flavor::P3 => (builder.build(), None),

@@ -58,6 +58,11 @@ fn the_ruby_template_builds_and_runs() {
 }
 
 #[test]
+fn the_go_template_builds_and_runs() {
+    answers("go");
+}
+
+#[test]
 fn the_axum_template_builds_and_runs() {
     answers("axum");
 }
@@ -103,6 +108,7 @@ fn the_list_of_templates_is_complete() {
         "typescript ",
         "python ",
         "ruby ",
+        "go ",
         "static ",
         "c ",
     ] {

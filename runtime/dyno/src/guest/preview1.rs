@@ -4,4 +4,6 @@
 
 mod folders;
 pub(crate) mod host;
+mod polling;
+mod sockets;
 pub(crate) mod state;

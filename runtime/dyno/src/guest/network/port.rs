@@ -246,6 +246,11 @@ impl PortListener {
         Poll::Ready(())
     }
 
+    /// Whether a connection waits to be accepted, as far as [`PortListener::poll_ready`] has found out.
+    pub(crate) fn has_waiting(&self) -> bool {
+        self.next.is_some()
+    }
+
     /// Accepts the next connection. `None`: no connection will ever come again.
     pub(crate) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Option<PortConnection>> {
         loop {
@@ -275,7 +280,7 @@ impl wasmtime_wasi::p2::Pollable for PortListener {
     async fn ready(&mut self) {
         let mut me = Pin::new(self);
         std::future::poll_fn(|cx| match me.poll_ready(cx) {
-            Poll::Ready(()) if me.next.is_some() => Poll::Ready(()),
+            Poll::Ready(()) if me.has_waiting() => Poll::Ready(()),
             _ => Poll::Pending,
         })
         .await;

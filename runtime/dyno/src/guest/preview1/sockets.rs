@@ -1,0 +1,374 @@
+//! The sockets of a core module: the listener on `$PORT`, which is open from the start, and the connections that the module
+//! accepts.
+//!
+//! WASI preview 1 has no function that makes a listener. Sockets have descriptors of their own, above all numbers that
+//! wasmtime-wasi gives. No function of a socket waits: only `poll_oneoff` does. Must not know what is sent.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use wasmtime_wasi::p1::types::{Errno, Fd, Fdflags, Fdstat, Filestat, Filetype, Rights, Sdflags};
+
+use crate::guest::limits::handles::RESOURCES_MAX;
+use crate::guest::network::port::{PortConnection, PortListener, ServerPort};
+
+/// The descriptor of the listener on `$PORT`. Part of the contract with programs (see DYNOS.md).
+pub(super) const LISTENER_FD: u32 = 4_096;
+/// The first descriptor of a connection.
+const FIRST_CONNECTION_FD: u32 = LISTENER_FD + 1;
+/// The most connections that a module has open at a time. Calls make one, and another if the first was given up.
+const CONNECTIONS_MAX: usize = 64;
+
+// Descriptors of wasmtime-wasi are below: it gives the lowest free number, and its table is limited.
+const _: () = assert!(RESOURCES_MAX < LISTENER_FD as usize);
+
+/// The operation that a module waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SocketOperation {
+    /// Reading from a connection, or accepting one.
+    Read,
+    Write,
+}
+
+/// The sockets of one module.
+pub(super) struct ModuleSockets {
+    listener: Option<PortListener>,
+    /// Open connections. The place of a connection gives its descriptor.
+    connections: Vec<Option<PortConnection>>,
+}
+
+impl ModuleSockets {
+    /// Opens the listener, if the dyno has a port.
+    pub(super) fn new(port: Option<&Arc<ServerPort>>) -> ModuleSockets {
+        let listener = port
+            .filter(|port| port.bind())
+            .and_then(|port| port.listen());
+        ModuleSockets {
+            listener,
+            connections: Vec::new(),
+        }
+    }
+
+    /// Whether a descriptor has a number of a socket, open or not.
+    pub(super) fn owns(fd: Fd) -> bool {
+        u32::from(fd) >= LISTENER_FD
+    }
+
+    fn connection(&self, fd: Fd) -> Result<&PortConnection, Errno> {
+        if u32::from(fd) == LISTENER_FD && self.listener.is_some() {
+            return Err(Errno::Notconn);
+        }
+        let index = connection_index(fd).ok_or(Errno::Badf)?;
+        let connection = self.connections.get(index).and_then(Option::as_ref);
+        connection.ok_or(Errno::Badf)
+    }
+
+    /// Accepts a connection. Fails with [`Errno::Again`] if none is waiting, which also applies when the dyno is about to
+    /// end.
+    pub(super) fn accept(&mut self, fd: Fd) -> Result<Fd, Errno> {
+        if u32::from(fd) != LISTENER_FD {
+            return Err(self.connection(fd).map_or_else(|e| e, |_| Errno::Inval));
+        }
+        let listener = self.listener.as_mut().ok_or(Errno::Badf)?;
+        let free = self.connections.iter().position(Option::is_none);
+        let index = free.unwrap_or(self.connections.len());
+        if index >= CONNECTIONS_MAX {
+            return Err(Errno::Mfile);
+        }
+        let mut cx = Context::from_waker(Waker::noop());
+        let Poll::Ready(Some(connection)) = listener.poll_accept(&mut cx) else {
+            return Err(Errno::Again);
+        };
+        match self.connections.get_mut(index) {
+            Some(place) => *place = Some(connection),
+            None => self.connections.push(Some(connection)),
+        }
+        // The index is limited by `CONNECTIONS_MAX`.
+        Ok(Fd::from(FIRST_CONNECTION_FD + index as u32))
+    }
+
+    /// Reads the bytes that have arrived, at most as many as fit. Zero: the other end is closed.
+    pub(super) fn read(&self, fd: Fd, to: &mut [u8]) -> Result<usize, Errno> {
+        let mut input = self.connection(fd)?.input.clone();
+        let (mut cx, mut buffer) = (Context::from_waker(Waker::noop()), ReadBuf::new(to));
+        match Pin::new(&mut input).poll_read(&mut cx, &mut buffer) {
+            Poll::Ready(Ok(())) => Ok(buffer.filled().len()),
+            Poll::Ready(Err(_)) => Err(Errno::Io),
+            Poll::Pending => Err(Errno::Again),
+        }
+    }
+
+    /// Takes as many of the bytes as there is room for.
+    pub(super) fn write(&self, fd: Fd, bytes: &[u8]) -> Result<usize, Errno> {
+        let mut output = self.connection(fd)?.output.clone();
+        let mut cx = Context::from_waker(Waker::noop());
+        match Pin::new(&mut output).poll_write(&mut cx, bytes) {
+            Poll::Ready(Ok(len)) => Ok(len),
+            Poll::Ready(Err(_)) => Err(Errno::Pipe),
+            Poll::Pending => Err(Errno::Again),
+        }
+    }
+
+    pub(super) fn shut_down(&self, fd: Fd, how: Sdflags) -> Result<(), Errno> {
+        let connection = self.connection(fd)?;
+        if how.contains(Sdflags::RD) {
+            connection.input.close();
+        }
+        if how.contains(Sdflags::WR) {
+            connection.output.close();
+        }
+        Ok(())
+    }
+
+    /// Closes a socket. Bytes that a connection has taken are still delivered.
+    pub(super) fn close(&mut self, fd: Fd) -> Result<(), Errno> {
+        if u32::from(fd) == LISTENER_FD {
+            return self.listener.take().map(drop).ok_or(Errno::Badf);
+        }
+        let place = connection_index(fd).and_then(|index| self.connections.get_mut(index));
+        let connection = place.and_then(Option::take).ok_or(Errno::Badf)?;
+        // A read that has begun elsewhere is not possible: a module has one thread.
+        connection.input.close();
+        connection.output.close();
+        Ok(())
+    }
+
+    /// Describes a socket.
+    pub(super) fn describe(&self, fd: Fd) -> Result<Fdstat, Errno> {
+        let rights = match self.connection(fd) {
+            Ok(_) => Rights::FD_READ | Rights::FD_WRITE | Rights::SOCK_SHUTDOWN,
+            Err(Errno::Notconn) => Rights::SOCK_ACCEPT,
+            Err(error) => return Err(error),
+        };
+        Ok(Fdstat {
+            fs_filetype: Filetype::SocketStream,
+            fs_flags: Fdflags::NONBLOCK,
+            fs_rights_base: rights | Rights::POLL_FD_READWRITE | Rights::FD_FDSTAT_SET_FLAGS,
+            fs_rights_inheriting: rights | Rights::POLL_FD_READWRITE,
+        })
+    }
+
+    /// Describes a socket as a file.
+    pub(super) fn describe_file(&self, fd: Fd) -> Result<Filestat, Errno> {
+        self.describe(fd)?;
+        Ok(Filestat {
+            dev: 0,
+            ino: u32::from(fd).into(),
+            filetype: Filetype::SocketStream,
+            nlink: 1,
+            size: 0,
+            atim: 0,
+            mtim: 0,
+            ctim: 0,
+        })
+    }
+
+    /// Checks flags that a module sets: a socket never blocks, and has no other flag.
+    pub(super) fn check_flags(&self, fd: Fd, flags: Fdflags) -> Result<(), Errno> {
+        self.describe(fd)?;
+        match flags == Fdflags::NONBLOCK {
+            true => Ok(()),
+            false => Err(Errno::Notsup),
+        }
+    }
+
+    /// Ready when the operation does not have to wait, or fails.
+    ///
+    /// A listener is never ready after the last connection: a server would see the dyno's end as an error of `accept`.
+    pub(super) fn poll_operation(
+        &mut self,
+        fd: Fd,
+        operation: SocketOperation,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Errno>> {
+        match (self.connection(fd), operation) {
+            (Ok(connection), SocketOperation::Read) => connection.input.poll_readable(cx).map(Ok),
+            (Ok(connection), SocketOperation::Write) => connection.output.poll_writable(cx).map(Ok),
+            (Err(Errno::Notconn), SocketOperation::Read) => {
+                let waiting = self.listener.as_mut().map(|listener| {
+                    let ready = listener.poll_ready(cx).is_ready();
+                    ready && listener.has_waiting()
+                });
+                match waiting {
+                    Some(true) => Poll::Ready(Ok(())),
+                    _ => Poll::Pending,
+                }
+            }
+            (Err(error), _) => Poll::Ready(Err(error)),
+        }
+    }
+}
+
+/// The place of the connection with this descriptor.
+fn connection_index(fd: Fd) -> Option<usize> {
+    let index = u32::from(fd).checked_sub(FIRST_CONNECTION_FD)?;
+    usize::try_from(index).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::guest::network::port::{NotListening, PortNumbers};
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    fn fd(number: u32) -> Fd {
+        Fd::from(number)
+    }
+
+    fn serving() -> (Arc<ServerPort>, ModuleSockets) {
+        let port = Arc::new(PortNumbers::default()).take_port();
+        let sockets = ModuleSockets::new(Some(&port));
+        (port, sockets)
+    }
+
+    async fn wait(sockets: &mut ModuleSockets, at: Fd, operation: SocketOperation) {
+        let ready = poll_fn(|cx| sockets.poll_operation(at, operation, cx));
+        let ready = timeout(LIMIT, ready).await.expect("it gets ready");
+        assert_eq!(ready, Ok(()));
+    }
+
+    /// Connects to the port. Returns both ends.
+    async fn connect(
+        port: &Arc<ServerPort>,
+        sockets: &mut ModuleSockets,
+    ) -> (Result<DuplexStream, NotListening>, Result<Fd, Errno>) {
+        let port = Arc::clone(port);
+        let near = tokio::spawn(async move { port.connect().await });
+        wait(sockets, fd(LISTENER_FD), SocketOperation::Read).await;
+        let accepted = sockets.accept(fd(LISTENER_FD));
+        if accepted.is_err() {
+            near.abort();
+            return (Err(NotListening), accepted);
+        }
+        (near.await.expect("no panic"), accepted)
+    }
+
+    #[tokio::test]
+    async fn an_accepted_connection_reads_and_writes_without_blocking() {
+        let (port, mut sockets) = serving();
+        assert_eq!(sockets.accept(fd(LISTENER_FD)).err(), Some(Errno::Again));
+        let (near, accepted) = connect(&port, &mut sockets).await;
+        let (mut near, at) = (near.expect("accepted"), accepted.expect("a descriptor"));
+        let mut buffer = [0; 8];
+        assert_eq!(sockets.read(at, &mut buffer), Err(Errno::Again));
+        near.write_all(b"hello, module").await.expect("written");
+        wait(&mut sockets, at, SocketOperation::Read).await;
+        assert_eq!(sockets.read(at, &mut buffer), Ok(8));
+        assert_eq!(&buffer, b"hello, m");
+        assert_eq!(sockets.read(at, &mut buffer), Ok(5));
+        // More than all buffers on the way.
+        let big = vec![7; 1024 * 1024];
+        let mut sent = 0;
+        let took = loop {
+            match sockets.write(at, &big[sent..]) {
+                Ok(len) => sent += len,
+                Err(error) => break error,
+            }
+        };
+        assert!(took == Errno::Again && sent < big.len(), "{sent}");
+        let reader = tokio::spawn(async move {
+            let mut all = Vec::new();
+            near.read_to_end(&mut all).await.expect("read");
+            all
+        });
+        while sent < big.len() {
+            wait(&mut sockets, at, SocketOperation::Write).await;
+            sent += sockets.write(at, &big[sent..]).expect("room");
+        }
+        assert_eq!(sockets.close(at), Ok(()));
+        let all = timeout(LIMIT, reader).await.expect("it ends");
+        assert!(all.expect("no panic") == big, "all of it arrives after the close");
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_connection_is_read_as_zero_and_written_as_a_broken_pipe() {
+        let (port, mut sockets) = serving();
+        let (near, accepted) = connect(&port, &mut sockets).await;
+        let at = accepted.expect("a descriptor");
+        drop(near);
+        wait(&mut sockets, at, SocketOperation::Read).await;
+        assert_eq!(sockets.read(at, &mut [0; 8]), Ok(0));
+        let written = (0..4).map(|_| sockets.write(at, b"x")).find(Result::is_err);
+        assert_eq!(written, Some(Err(Errno::Pipe)));
+    }
+
+    #[tokio::test]
+    async fn connections_are_limited_and_their_numbers_used_again() {
+        let (port, mut sockets) = serving();
+        let mut ends = Vec::new();
+        for index in 0..CONNECTIONS_MAX as u32 {
+            let (near, accepted) = connect(&port, &mut sockets).await;
+            assert_eq!(accepted.map(u32::from).ok(), Some(FIRST_CONNECTION_FD + index));
+            ends.push(near);
+        }
+        let (_, accepted) = connect(&port, &mut sockets).await;
+        assert_eq!(accepted.err(), Some(Errno::Mfile));
+        let freed = fd(FIRST_CONNECTION_FD + 3);
+        assert_eq!(sockets.close(freed), Ok(()));
+        let (_, accepted) = connect(&port, &mut sockets).await;
+        assert_eq!(accepted.map(u32::from).ok(), Some(u32::from(freed)));
+    }
+
+    #[tokio::test]
+    async fn descriptors_that_are_not_open_are_refused_by_every_function() {
+        let (port, mut sockets) = serving();
+        let (_near, accepted) = connect(&port, &mut sockets).await;
+        let closed = accepted.expect("a descriptor");
+        sockets.close(closed).expect("closed once");
+        for at in [closed, fd(FIRST_CONNECTION_FD + 999), fd(u32::MAX)] {
+            assert!(ModuleSockets::owns(at));
+            let mut cx = Context::from_waker(Waker::noop());
+            let polled = sockets.poll_operation(at, SocketOperation::Write, &mut cx);
+            let refused = Some(Errno::Badf);
+            assert_eq!(polled, Poll::Ready(Err(Errno::Badf)));
+            assert_eq!(sockets.accept(at).err(), refused);
+            assert_eq!(sockets.read(at, &mut [0]).err(), refused);
+            assert_eq!(sockets.write(at, b"x").err(), refused);
+            assert_eq!(sockets.shut_down(at, Sdflags::RD).err(), refused);
+            assert_eq!(sockets.close(at).err(), refused);
+            assert!(sockets.describe(at).is_err() && sockets.describe_file(at).is_err());
+            assert_eq!(sockets.check_flags(at, Fdflags::NONBLOCK).err(), refused);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_listener_is_no_connection_and_can_be_closed_once() {
+        let (port, mut sockets) = serving();
+        let listener = fd(LISTENER_FD);
+        assert_eq!(sockets.read(listener, &mut [0]), Err(Errno::Notconn));
+        assert_eq!(sockets.write(listener, b"x"), Err(Errno::Notconn));
+        assert_eq!(sockets.check_flags(listener, Fdflags::NONBLOCK), Ok(()));
+        assert_eq!(sockets.check_flags(listener, Fdflags::empty()), Err(Errno::Notsup));
+        assert_eq!(sockets.close(listener), Ok(()));
+        assert_eq!(sockets.close(listener), Err(Errno::Badf));
+        assert_eq!(sockets.accept(listener).err(), Some(Errno::Badf));
+        assert!(matches!(port.connect().await, Err(NotListening)));
+    }
+
+    #[tokio::test]
+    async fn a_module_without_a_port_has_no_socket() {
+        let mut sockets = ModuleSockets::new(None);
+        assert_eq!(sockets.accept(fd(LISTENER_FD)).err(), Some(Errno::Badf));
+        assert!(sockets.describe(fd(LISTENER_FD)).is_err());
+    }
+
+    #[tokio::test]
+    async fn nothing_is_ready_after_the_port_was_closed() {
+        let (port, mut sockets) = serving();
+        port.close();
+        let mut cx = Context::from_waker(Waker::noop());
+        let listener = fd(LISTENER_FD);
+        let polled = sockets.poll_operation(listener, SocketOperation::Read, &mut cx);
+        assert_eq!(polled, Poll::Pending);
+        assert_eq!(sockets.accept(listener).err(), Some(Errno::Again));
+    }
+}
