@@ -165,7 +165,8 @@ fn find_default(programs: &[GoProgram]) -> Result<&GoProgram, String> {
     let is_command = |one: &&GoProgram| one.folder.starts_with(COMMANDS);
     let commands: Vec<&GoProgram> = programs.iter().filter(is_command).collect();
     match (&commands[..], programs) {
-        ([only], _) | ([], [only]) => Ok(only),
+        ([only], _) => Ok(*only),
+        ([], [only]) => Ok(only),
         ([], []) => Err(
             "the module has no program: a program is a `package main` with a `func main()`, in the app's folder or in \
              cmd/NAME"

@@ -21,7 +21,7 @@ fn a_panic_ends_its_request_and_not_the_dyno() {
     let local = start();
     for served in 0..3 {
         let before = local.get("/panic");
-        assert_eq!(before.status, 502, "{before:?}");
+        assert_eq!(before.status, 503, "{before:?}");
         let after = local.get("/late-panic");
         assert_eq!((after.status, after.text(), after.complete), (200, "half".to_owned(), false));
         assert_goes_on(&local, 3 * served + 2);
@@ -32,7 +32,7 @@ fn a_panic_ends_its_request_and_not_the_dyno() {
     let lines = local.lines();
     assert!(!lines.iter().any(|line| line.contains("rashed")), "{lines:#?}");
     // A program that exits is another matter: its dyno is replaced.
-    assert_eq!(local.get("/exit").status, 502);
+    assert_eq!(local.get("/exit").status, 503);
     assert_eq!(local.get("/served").text(), "1");
     assert!(local.stop().success());
 }

@@ -234,6 +234,7 @@ impl PortListener {
 
     /// Ready when a connection can be accepted, or when no connection will ever come again.
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.next.take_if(|next| next.accepted.is_closed());
         while self.next.is_none() {
             match self.incoming.poll_recv(cx) {
                 Poll::Pending => return Poll::Pending,

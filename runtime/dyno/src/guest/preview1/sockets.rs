@@ -247,6 +247,7 @@ mod tests {
         let accepted = sockets.accept(fd(LISTENER_FD));
         if accepted.is_err() {
             near.abort();
+            let _ = near.await;
             return (Err(NotListening), accepted);
         }
         (near.await.expect("no panic"), accepted)
