@@ -2,6 +2,7 @@
 
 mod advice;
 mod build;
+mod certificates;
 pub(super) mod detect;
 mod overlay;
 mod programs;

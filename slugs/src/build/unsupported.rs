@@ -263,7 +263,8 @@ pub struct UnsupportedLanguage {
 }
 
 /// The languages that have a builder, for people.
-pub(crate) const SUPPORTED: &str = "Rust, JavaScript, TypeScript, Python, Ruby, Go, C and static sites";
+pub(crate) const SUPPORTED: &str =
+    "Rust, JavaScript, TypeScript, Python, Ruby, Go, C and static sites";
 
 /// Finds the language of a folder that no builder fits, by its files, or by the first words of a Procfile's commands.
 pub(crate) fn find_language(folder: &Path, words: &[&str]) -> Option<UnsupportedLanguage> {

@@ -1,6 +1,7 @@
 //! Apps in Go, with the standard library alone.
 
 mod commands;
+mod connections;
 mod failures;
 mod projects;
 mod serving;

@@ -4,6 +4,7 @@
 
 mod folders;
 pub(crate) mod host;
+pub(crate) mod network;
 mod polling;
 mod sockets;
 pub(crate) mod state;

@@ -72,9 +72,8 @@ impl FailedBuild {
                     .to_owned(),
             );
         }
-        let is_broken = |name: &&String| {
-            self.packages.contains(*name) || self.excluded.contains(*name)
-        };
+        let is_broken =
+            |name: &&String| self.packages.contains(*name) || self.excluded.contains(*name);
         let with_c: Vec<&String> = cgo.iter().filter(is_broken).collect();
         if !with_c.is_empty() {
             return Some(explain_cgo(&with_c));
@@ -139,7 +138,8 @@ mod tests {
 
     #[test]
     fn known_reasons_are_named_with_a_next_step() {
-        let excluded = "\timports example.org/image: build constraints exclude all Go files in /x/image";
+        let excluded =
+            "\timports example.org/image: build constraints exclude all Go files in /x/image";
         for (line, cgo, says) in [
             (
                 "go: example.org/x@v1.0.0: Get \"https://example.org/\": dial tcp: lookup example.org: no such host",
@@ -151,8 +151,16 @@ mod tests {
                 &[],
                 "`go mod tidy`",
             ),
-            (excluded, &["example.org/image"], "`example.org/image` is written in C (cgo)"),
-            (excluded, &[], "`example.org/image` does not compile for WebAssembly"),
+            (
+                excluded,
+                &["example.org/image"],
+                "`example.org/image` is written in C (cgo)",
+            ),
+            (
+                excluded,
+                &[],
+                "`example.org/image` does not compile for WebAssembly",
+            ),
         ] {
             let text = explain(&[line], cgo).expect(line);
             assert!(text.contains(says), "{text}");

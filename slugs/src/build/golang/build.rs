@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use super::advice::{FailedBuild, check_stubs};
+use super::certificates::find_certificates;
 use super::overlay::ensure_overlay;
 use super::programs::{GoProgram, choose_programs, list_programs};
 use super::toolchain::{CgoFiles, GoToolchain};
@@ -38,7 +39,14 @@ pub(in crate::build) fn build(
     let mut components = Vec::new();
     for program in &choice.programs {
         let file = outputs.path_of(&format!("go-{}.wasm", program.name));
-        compile(&toolchain, folder, program, (&overlay, &file), tools, progress)?;
+        compile(
+            &toolchain,
+            folder,
+            program,
+            (&overlay, &file),
+            tools,
+            progress,
+        )?;
         components.push(BuiltFile::new(&program.component(), &file)?);
     }
     let builder = BuilderRecord {
@@ -46,15 +54,15 @@ pub(in crate::build) fn build(
         tool: toolchain.version,
     };
     let mut output = BuilderOutput::from_components(builder, components);
+    output.extra_files.extend(find_certificates()?);
     output.commands = Some(choice.commands);
     for program in choice.programs {
         if is_command_word(&program.name) {
-            let component = SlugPath::new(&program.component()).map_err(|source| {
-                BuilderError::Name {
+            let component =
+                SlugPath::new(&program.component()).map_err(|source| BuilderError::Name {
                     name: program.component(),
                     source,
-                }
-            })?;
+                })?;
             let args = Vec::new();
             let word = CommandProgram { component, args };
             output.command_words.insert(program.name, word);

@@ -150,15 +150,16 @@ pub(super) fn choose_programs(
 
 fn command_of(program: &GoProgram, args: Vec<String>) -> Result<ProcessCommand, BuilderError> {
     let name = program.component();
-    let component =
-        SlugPath::new(&name).map_err(|source| BuilderError::Name { name, source })?;
+    let component = SlugPath::new(&name).map_err(|source| BuilderError::Name { name, source })?;
     let command = command_without_args(component.as_str());
     Ok(ProcessCommand { args, ..command })
 }
 
 /// The program of an app without a Procfile: the module's own package, or the only one in `cmd` or anywhere.
 fn find_default(programs: &[GoProgram]) -> Result<&GoProgram, String> {
-    let own = programs.iter().find(|one| one.folder.as_os_str().is_empty());
+    let own = programs
+        .iter()
+        .find(|one| one.folder.as_os_str().is_empty());
     if let Some(own) = own {
         return Ok(own);
     }
@@ -216,7 +217,10 @@ fn find_run<'a, 'w>(
     };
     let files = args.iter().take_while(|word| word.ends_with(".go")).count();
     let (folder, args) = match package.ends_with(".go") {
-        true => (Path::new(package).parent().unwrap_or(Path::new("")), &args[files..]),
+        true => (
+            Path::new(package).parent().unwrap_or(Path::new("")),
+            &args[files..],
+        ),
         false => (Path::new(package), args),
     };
     let folder: PathBuf = folder
@@ -277,7 +281,8 @@ mod tests {
             )
         };
         let listed: String = folders.iter().map(one).collect();
-        let library = "{\"Dir\": \"/app/db\", \"ImportPath\": \"example.com/shop/db\", \"Name\": \"db\"}";
+        let library =
+            "{\"Dir\": \"/app/db\", \"ImportPath\": \"example.com/shop/db\", \"Name\": \"db\"}";
         parse_programs(&(listed + library), Path::new("/app")).expect("packages")
     }
 
@@ -312,8 +317,15 @@ mod tests {
             assert!(chosen.commands.contains_key(&ProcessType::web()));
         }
         let text = choose(&["cmd/a", "cmd/b"], None).expect_err("two programs");
-        assert!(text.contains("(bin/a, bin/b)") && text.contains("`web: bin/a`"), "{text}");
-        assert!(choose(&[], None).expect_err("none").contains("package main"));
+        assert!(
+            text.contains("(bin/a, bin/b)") && text.contains("`web: bin/a`"),
+            "{text}"
+        );
+        assert!(
+            choose(&[], None)
+                .expect_err("none")
+                .contains("package main")
+        );
     }
 
     #[test]
@@ -335,7 +347,14 @@ mod tests {
             match choose(&["", "cmd/tool"], Some(&format!("web: {line}"))) {
                 Ok(chosen) => {
                     let web = &chosen.commands[&ProcessType::web()];
-                    assert_eq!((web.component.as_str(), &web.args[..]), (component, &args.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>()[..]), "{line}");
+                    assert_eq!(
+                        (web.component.as_str(), &web.args[..]),
+                        (
+                            component,
+                            &args.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>()[..]
+                        ),
+                        "{line}"
+                    );
                 }
                 Err(text) => {
                     assert_eq!(component, "", "{line}: {text}");
@@ -351,7 +370,10 @@ mod tests {
         let chosen = choose(&["", "cmd/work", "cmd/other"], Some(procfile)).expect("programs");
         let names: Vec<&str> = chosen.programs.iter().map(|one| &*one.name).collect();
         assert_eq!((names, chosen.commands.len()), (vec!["shop", "work"], 3));
-        let text = choose(&["a/x", "b/x"], Some("web: go run ./a/x\nw: go run ./b/x\n"));
+        let text = choose(
+            &["a/x", "b/x"],
+            Some("web: go run ./a/x\nw: go run ./b/x\n"),
+        );
         assert!(text.expect_err("one name").contains("./a/x and ./b/x"));
     }
 }

@@ -54,15 +54,16 @@ impl GoToolchain {
         let mut go = Command::new("go");
         go.args(["env", "-json", "GOVERSION", "GOROOT", "GOMODCACHE"])
             .current_dir(folder);
-        let text = run::run_for_output(go, "go env", tools, progress).map_err(|error| {
-            match run::is_absent(&error) {
-                true => BuilderError::NoTool {
-                    tool: "go",
-                    remedy: GET_GO,
+        let text =
+            run::run_for_output(go, "go env", tools, progress).map_err(
+                |error| match run::is_absent(&error) {
+                    true => BuilderError::NoTool {
+                        tool: "go",
+                        remedy: GET_GO,
+                    },
+                    false => error,
                 },
-                false => error,
-            }
-        })?;
+            )?;
         let env: GoEnv = serde_json::from_str(&text).map_err(|error| BuilderError::Output {
             tool: "go env",
             problem: error.to_string(),
@@ -107,7 +108,10 @@ impl GoToolchain {
         go.current_dir(folder)
             .env("GOOS", "wasip1")
             .env("GOARCH", "wasm")
-            .env("CGO_ENABLED", if cgo == CgoFiles::Listed { "1" } else { "0" });
+            .env(
+                "CGO_ENABLED",
+                if cgo == CgoFiles::Listed { "1" } else { "0" },
+            );
         if self.is_fixed {
             go.env("GOROOT", &self.root).env("GOTOOLCHAIN", "local");
         }

@@ -63,9 +63,15 @@ fn shop() -> App {
     App::new(&[
         ("go.mod", "module example.com/shop\n\ngo 1.22\n"),
         ("main.go", WEB),
-        ("words/words.go", "package words\n\nconst Greeting = \"hello\"\n"),
+        (
+            "words/words.go",
+            "package words\n\nconst Greeting = \"hello\"\n",
+        ),
         ("cmd/tool/main.go", TOOL),
-        ("cmd/unused/main.go", "package main\n\nfunc main() { broken() }\n"),
+        (
+            "cmd/unused/main.go",
+            "package main\n\nfunc main() { broken() }\n",
+        ),
         (".env", "KIND=hard\n"),
         (
             "Procfile",
@@ -88,7 +94,11 @@ fn a_procfile_names_programs_of_the_module() {
     let (web, worker) = (&slug["processes"]["web"], &slug["processes"]["worker"]);
     assert_eq!(
         (&web["kind"], &web["component"], &web["args"]),
-        (&json!("server"), &json!("bin/shop.wasm"), &json!(["-v", "$KIND"]))
+        (
+            &json!("server"),
+            &json!("bin/shop.wasm"),
+            &json!(["-v", "$KIND"])
+        )
     );
     assert_eq!(
         (&worker["kind"], &worker["component"], &worker["world"]),
@@ -114,7 +124,10 @@ fn programs_run_as_one_off_dynos_with_exact_exit_codes() {
     let output = run(&app, &["tool", "panic"]);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{told}");
-    assert!(told.contains("panic: nothing of tool") && told.contains("main.go:"), "{told}");
+    assert!(
+        told.contains("panic: nothing of tool") && told.contains("main.go:"),
+        "{told}"
+    );
     let output = run(&app, &["release"]);
     assert!(output.stdout.starts_with(b"migrated by run."), "{output:?}");
 }
@@ -126,11 +139,16 @@ fn a_changed_line_is_compiled_without_network_and_the_folder_stays_as_it_is() {
     assert!(told.contains("go build ./cmd/tool"), "{told}");
     let (_, second) = app.build_offline();
     assert_eq!(first["id"], second["id"], "the same bytes");
-    app.write("words/words.go", "package words\n\nconst Greeting = \"servus\"\n");
+    app.write(
+        "words/words.go",
+        "package words\n\nconst Greeting = \"servus\"\n",
+    );
     let (_, third) = app.build_offline();
     assert_ne!(first["id"], third["id"]);
     let names = testkit::file_names(app.folder());
-    let mut expected = vec!["cmd", "go.mod", "main.go", "words", "Procfile", ".env", "app.slug"];
+    let mut expected = vec![
+        "cmd", "go.mod", "main.go", "words", "Procfile", ".env", "app.slug",
+    ];
     expected.sort_unstable();
     assert_eq!(names, expected);
 }

@@ -44,10 +44,16 @@ fn several_programs_need_a_procfile() {
         ("cmd/b/main.go", &server("", "\"b\"")),
     ]);
     let told = app.refused();
-    assert!(told.contains("several programs (bin/a, bin/b)") && told.contains("`web: bin/a`"), "{told}");
+    assert!(
+        told.contains("several programs (bin/a, bin/b)") && told.contains("`web: bin/a`"),
+        "{told}"
+    );
     app.write("Procfile", "web: gunicorn app\n");
     let told = app.refused();
-    assert!(told.contains("the Procfile's `web` runs `gunicorn`") && told.contains("bin/a, bin/b"), "{told}");
+    assert!(
+        told.contains("the Procfile's `web` runs `gunicorn`") && told.contains("bin/a, bin/b"),
+        "{told}"
+    );
     app.write("Procfile", "web: bin/b\n");
     assert_eq!(answer(&app), "b");
     let told = App::new(&[MODULE, ("x.go", "package x\n")]).refused();
@@ -58,11 +64,23 @@ fn several_programs_need_a_procfile() {
 fn vendored_modules_and_build_tags_are_used() {
     let app = App::new(&[
         ("go.mod", MODULE_WITH_IMAGE),
-        ("main.go", &server("\t\"example.org/image\"\n", "image.Name + kind")),
-        ("kind.go", "//go:build !special\n\npackage main\n\nconst kind = \" plain\"\n"),
-        ("special.go", "//go:build special\n\npackage main\n\nconst kind = \" special\"\n"),
+        (
+            "main.go",
+            &server("\t\"example.org/image\"\n", "image.Name + kind"),
+        ),
+        (
+            "kind.go",
+            "//go:build !special\n\npackage main\n\nconst kind = \" plain\"\n",
+        ),
+        (
+            "special.go",
+            "//go:build special\n\npackage main\n\nconst kind = \" special\"\n",
+        ),
         ("vendor/modules.txt", VENDORED),
-        ("vendor/example.org/image/image.go", "package image\n\nconst Name = \"vendored\"\n"),
+        (
+            "vendor/example.org/image/image.go",
+            "package image\n\nconst Name = \"vendored\"\n",
+        ),
     ]);
     assert_eq!(answer(&app), "vendored plain");
     let built = app.try_build(|command| {
@@ -75,7 +93,10 @@ fn vendored_modules_and_build_tags_are_used() {
 fn packages_with_c_are_refused_by_name() {
     let app = App::new(&[
         ("go.mod", MODULE_WITH_IMAGE),
-        ("main.go", &server("\t\"example.org/image\"\n", "image.Name()")),
+        (
+            "main.go",
+            &server("\t\"example.org/image\"\n", "image.Name()"),
+        ),
         ("vendor/modules.txt", VENDORED),
         (
             "vendor/example.org/image/image.go",
@@ -83,14 +104,23 @@ fn packages_with_c_are_refused_by_name() {
         ),
     ]);
     let told = app.refused();
-    assert!(told.contains("`example.org/image` is written in C (cgo)"), "{told}");
+    assert!(
+        told.contains("`example.org/image` is written in C (cgo)"),
+        "{told}"
+    );
     assert!(told.contains("use a package in plain Go"), "{told}");
     // A package whose file without C only fails when it is used.
     let sqlite = "github.com/mattn/go-sqlite3";
     let app = App::new(&[
-        ("go.mod", &MODULE_WITH_IMAGE.replace("example.org/image", sqlite)),
+        (
+            "go.mod",
+            &MODULE_WITH_IMAGE.replace("example.org/image", sqlite),
+        ),
         ("main.go", &server(&format!("\t_ \"{sqlite}\"\n"), "\"x\"")),
-        ("vendor/modules.txt", &VENDORED.replace("example.org/image", sqlite)),
+        (
+            "vendor/modules.txt",
+            &VENDORED.replace("example.org/image", sqlite),
+        ),
         (
             &format!("vendor/{sqlite}/sqlite3.go"),
             "//go:build cgo\n\npackage sqlite3\n\nimport \"C\"\n",
@@ -101,14 +131,20 @@ fn packages_with_c_are_refused_by_name() {
         ),
     ]);
     let told = app.refused();
-    assert!(told.contains("`github.com/mattn/go-sqlite3` is written in C"), "{told}");
+    assert!(
+        told.contains("`github.com/mattn/go-sqlite3` is written in C"),
+        "{told}"
+    );
 }
 
 #[test]
 fn modules_that_cannot_be_downloaded_are_reported_with_the_next_step() {
     let app = App::new(&[
         ("go.mod", MODULE_WITH_IMAGE),
-        ("main.go", &server("\t\"example.org/image\"\n", "image.Name")),
+        (
+            "main.go",
+            &server("\t\"example.org/image\"\n", "image.Name"),
+        ),
         (
             "go.sum",
             "example.org/image v1.0.0 h1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\
@@ -119,17 +155,35 @@ fn modules_that_cannot_be_downloaded_are_reported_with_the_next_step() {
         command.env("GOPROXY", "off");
     });
     let told = built.told;
-    assert!(built.slug.is_none() && told.contains("module lookup disabled by GOPROXY=off"), "{told}");
-    assert!(told.contains("could not be downloaded") && told.contains("`go mod vendor`"), "{told}");
-    let app = App::new(&[MODULE, ("main.go", &server("\t\"example.org/image\"\n", "image.Name"))]);
+    assert!(
+        built.slug.is_none() && told.contains("module lookup disabled by GOPROXY=off"),
+        "{told}"
+    );
+    assert!(
+        told.contains("could not be downloaded") && told.contains("`go mod vendor`"),
+        "{told}"
+    );
+    let app = App::new(&[
+        MODULE,
+        (
+            "main.go",
+            &server("\t\"example.org/image\"\n", "image.Name"),
+        ),
+    ]);
     let told = app.refused();
-    assert!(told.contains("no required module provides package") && told.contains("`go mod tidy`"), "{told}");
+    assert!(
+        told.contains("no required module provides package") && told.contains("`go mod tidy`"),
+        "{told}"
+    );
 }
 
 #[test]
 fn messages_of_the_compiler_are_printed() {
     let told = App::new(&[MODULE, ("main.go", &server("", "missing"))]).refused();
-    assert!(told.contains("main.go:") && told.contains("undefined: missing"), "{told}");
+    assert!(
+        told.contains("main.go:") && told.contains("undefined: missing"),
+        "{told}"
+    );
     assert!(told.contains("`go build` failed"), "{told}");
 }
 
@@ -140,7 +194,11 @@ fn without_go_the_build_says_what_to_install() {
     let built = app.try_build(|command| {
         command.env("PATH", empty.path());
     });
-    assert!(built.told.contains("`go` is not installed: get Go 1.22"), "{}", built.told);
+    assert!(
+        built.told.contains("`go` is not installed: get Go 1.22"),
+        "{}",
+        built.told
+    );
     let old = empty.path().join("go");
     let text = "#!/bin/sh\necho '{\"GOVERSION\": \"go1.21.13\", \"GOROOT\": \"/x\", \"GOMODCACHE\": \"/y\"}'\n";
     std::fs::write(&old, text).unwrap();
@@ -149,5 +207,9 @@ fn without_go_the_build_says_what_to_install() {
     let built = app.try_build(|command| {
         command.env("PATH", empty.path());
     });
-    assert!(built.told.contains("go1.21.13 is too old"), "{}", built.told);
+    assert!(
+        built.told.contains("go1.21.13 is too old"),
+        "{}",
+        built.told
+    );
 }

@@ -352,6 +352,10 @@ impl Inner for Preview1 {
         inheriting: Rights,
         flags: Fdflags,
     ) -> Result<types::Fd, Error> {
+        if ModuleSockets::owns(dir) {
+            let path = read_path(memory, path)?;
+            return Ok(self.sockets.open(dir, &path)?);
+        }
         if self.files.contains_key(&u32::from(dir)) {
             return Err(Errno::Notdir.into());
         }

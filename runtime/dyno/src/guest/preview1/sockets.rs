@@ -1,28 +1,31 @@
 //! The sockets of a core module: the listener on `$PORT`, which is open from the start, and the connections that the module
-//! accepts.
+//! accepts or opens.
 //!
-//! WASI preview 1 has no function that makes a listener. Sockets have descriptors of their own, above all numbers that
-//! wasmtime-wasi gives. No function of a socket waits: only `poll_oneoff` does. Must not know what is sent.
+//! WASI preview 1 has no function that makes a listener, and none that connects: a module opens a path of `network`
+//! instead. Sockets have descriptors of their own, above all numbers that wasmtime-wasi gives. No function of a socket waits: only `poll_oneoff` does. Must not know what is sent.
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use wasmtime_wasi::p1::types::{Errno, Fd, Fdflags, Fdstat, Filestat, Filetype, Rights, Sdflags};
 
 use crate::guest::limits::handles::RESOURCES_MAX;
-use crate::guest::network::port::{PortConnection, PortListener, ServerPort};
+use crate::guest::network::port::{PipedConnection, PortListener, ServerPort};
+use crate::guest::preview1::network::{ModuleNetwork, OpeningConnection};
 
+/// The descriptor of the network, from which connections are opened by paths. Part of the contract with programs.
+pub(super) const NETWORK_FD: u32 = 4_095;
 /// The descriptor of the listener on `$PORT`. Part of the contract with programs (see DYNOS.md).
 pub(super) const LISTENER_FD: u32 = 4_096;
 /// The first descriptor of a connection.
 const FIRST_CONNECTION_FD: u32 = LISTENER_FD + 1;
-/// The most connections that a module has open at a time. Calls make one, and another if the first was given up.
-const CONNECTIONS_MAX: usize = 64;
+/// The most accepted connections of a module at a time. Calls make one, and another if the first was given up.
+const ACCEPTED_MAX: usize = 64;
 
 // Descriptors of wasmtime-wasi are below: it gives the lowest free number, and its table is limited.
-const _: () = assert!(RESOURCES_MAX < LISTENER_FD as usize);
+const _: () = assert!(RESOURCES_MAX < NETWORK_FD as usize);
 
 /// The operation that a module waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,62 +38,139 @@ pub(super) enum SocketOperation {
 /// The sockets of one module.
 pub(super) struct ModuleSockets {
     listener: Option<PortListener>,
+    network: ModuleNetwork,
     /// Open connections. The place of a connection gives its descriptor.
-    connections: Vec<Option<PortConnection>>,
+    connections: Vec<Option<ModuleConnection>>,
+}
+
+/// A connection that a module has open.
+struct ModuleConnection {
+    origin: ConnectionOrigin,
+    state: ConnectionState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ConnectionOrigin {
+    Accepted,
+    /// The module has opened it, or it is a lookup of a name.
+    Outgoing,
+}
+
+enum ConnectionState {
+    Opening(OpeningConnection),
+    Open(PipedConnection),
+    /// It was not opened. Each operation gives the reason.
+    Failed(Errno),
+}
+
+impl ModuleConnection {
+    /// The connection, if it is open. Pending while it is being opened.
+    fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<Result<&PipedConnection, Errno>> {
+        if let ConnectionState::Opening(opening) = &mut self.state {
+            self.state = match ready!(Pin::new(opening).poll(cx)) {
+                Ok(connection) => ConnectionState::Open(connection),
+                Err(error) => ConnectionState::Failed(error),
+            };
+        }
+        match &self.state {
+            ConnectionState::Open(connection) => Poll::Ready(Ok(connection)),
+            ConnectionState::Failed(error) => Poll::Ready(Err(*error)),
+            ConnectionState::Opening(_) => Poll::Pending,
+        }
+    }
 }
 
 impl ModuleSockets {
     /// Opens the listener, if the dyno has a port.
-    pub(super) fn new(port: Option<&Arc<ServerPort>>) -> ModuleSockets {
+    pub(super) fn new(port: Option<&Arc<ServerPort>>, network: ModuleNetwork) -> ModuleSockets {
         let listener = port
             .filter(|port| port.bind())
             .and_then(|port| port.listen());
         ModuleSockets {
             listener,
+            network,
             connections: Vec::new(),
         }
     }
 
-    /// Whether a descriptor has a number of a socket, open or not.
+    /// Whether a descriptor has a number of a socket, or of the network, open or not.
     pub(super) fn owns(fd: Fd) -> bool {
-        u32::from(fd) >= LISTENER_FD
+        u32::from(fd) >= NETWORK_FD
     }
 
-    fn connection(&self, fd: Fd) -> Result<&PortConnection, Errno> {
-        if u32::from(fd) == LISTENER_FD && self.listener.is_some() {
+    fn place(&mut self, fd: Fd) -> Result<&mut ModuleConnection, Errno> {
+        let number = u32::from(fd);
+        if number == NETWORK_FD || (number == LISTENER_FD && self.listener.is_some()) {
             return Err(Errno::Notconn);
         }
         let index = connection_index(fd).ok_or(Errno::Badf)?;
-        let connection = self.connections.get(index).and_then(Option::as_ref);
-        connection.ok_or(Errno::Badf)
+        let place = self.connections.get_mut(index).and_then(Option::as_mut);
+        place.ok_or(Errno::Badf)
+    }
+
+    /// A connection that is open. Fails with [`Errno::Again`] while it is being opened.
+    fn connection(&mut self, fd: Fd) -> Result<&PipedConnection, Errno> {
+        let mut cx = Context::from_waker(Waker::noop());
+        match self.place(fd)?.poll_open(&mut cx) {
+            Poll::Ready(connection) => connection,
+            Poll::Pending => Err(Errno::Again),
+        }
+    }
+
+    /// The place for another connection. Fails with [`Errno::Mfile`] if there are as many as there may be.
+    fn find_place(&self, origin: ConnectionOrigin) -> Result<usize, Errno> {
+        let max = match origin {
+            ConnectionOrigin::Accepted => ACCEPTED_MAX,
+            ConnectionOrigin::Outgoing => self.network.connections_max(),
+        };
+        let open = self.connections.iter().flatten();
+        if open.filter(|one| one.origin == origin).count() >= max {
+            return Err(Errno::Mfile);
+        }
+        let free = self.connections.iter().position(Option::is_none);
+        Ok(free.unwrap_or(self.connections.len()))
+    }
+
+    fn put(&mut self, index: usize, origin: ConnectionOrigin, state: ConnectionState) -> Fd {
+        let connection = Some(ModuleConnection { origin, state });
+        match self.connections.get_mut(index) {
+            Some(place) => *place = connection,
+            None => self.connections.push(connection),
+        }
+        // The index is limited by the numbers of connections.
+        Fd::from(FIRST_CONNECTION_FD + index as u32)
     }
 
     /// Accepts a connection. Fails with [`Errno::Again`] if none is waiting, which also applies when the dyno is about to
     /// end.
     pub(super) fn accept(&mut self, fd: Fd) -> Result<Fd, Errno> {
         if u32::from(fd) != LISTENER_FD {
-            return Err(self.connection(fd).map_or_else(|e| e, |_| Errno::Inval));
+            return Err(self.place(fd).map_or_else(|error| error, |_| Errno::Inval));
         }
+        let index = self.find_place(ConnectionOrigin::Accepted);
         let listener = self.listener.as_mut().ok_or(Errno::Badf)?;
-        let free = self.connections.iter().position(Option::is_none);
-        let index = free.unwrap_or(self.connections.len());
-        if index >= CONNECTIONS_MAX {
-            return Err(Errno::Mfile);
-        }
+        let index = index?;
         let mut cx = Context::from_waker(Waker::noop());
         let Poll::Ready(Some(connection)) = listener.poll_accept(&mut cx) else {
             return Err(Errno::Again);
         };
-        match self.connections.get_mut(index) {
-            Some(place) => *place = Some(connection),
-            None => self.connections.push(Some(connection)),
+        let state = ConnectionState::Open(connection);
+        Ok(self.put(index, ConnectionOrigin::Accepted, state))
+    }
+
+    /// Begins to open a connection, or a lookup. The descriptor can be written, or read, when that is done.
+    pub(super) fn open(&mut self, fd: Fd, path: &str) -> Result<Fd, Errno> {
+        if u32::from(fd) != NETWORK_FD {
+            return Err(Errno::Notdir);
         }
-        // The index is limited by `CONNECTIONS_MAX`.
-        Ok(Fd::from(FIRST_CONNECTION_FD + index as u32))
+        let index = self.find_place(ConnectionOrigin::Outgoing)?;
+        let opening = self.network.open(path)?;
+        let state = ConnectionState::Opening(opening);
+        Ok(self.put(index, ConnectionOrigin::Outgoing, state))
     }
 
     /// Reads the bytes that have arrived, at most as many as fit. Zero: the other end is closed.
-    pub(super) fn read(&self, fd: Fd, to: &mut [u8]) -> Result<usize, Errno> {
+    pub(super) fn read(&mut self, fd: Fd, to: &mut [u8]) -> Result<usize, Errno> {
         let mut input = self.connection(fd)?.input.clone();
         let (mut cx, mut buffer) = (Context::from_waker(Waker::noop()), ReadBuf::new(to));
         match Pin::new(&mut input).poll_read(&mut cx, &mut buffer) {
@@ -100,9 +180,12 @@ impl ModuleSockets {
         }
     }
 
-    /// Takes as many of the bytes as there is room for.
-    pub(super) fn write(&self, fd: Fd, bytes: &[u8]) -> Result<usize, Errno> {
+    /// Takes as many of the bytes as there is room for. Without bytes: tells whether the connection was opened.
+    pub(super) fn write(&mut self, fd: Fd, bytes: &[u8]) -> Result<usize, Errno> {
         let mut output = self.connection(fd)?.output.clone();
+        if bytes.is_empty() {
+            return Ok(0);
+        }
         let mut cx = Context::from_waker(Waker::noop());
         match Pin::new(&mut output).poll_write(&mut cx, bytes) {
             Poll::Ready(Ok(len)) => Ok(len),
@@ -111,7 +194,7 @@ impl ModuleSockets {
         }
     }
 
-    pub(super) fn shut_down(&self, fd: Fd, how: Sdflags) -> Result<(), Errno> {
+    pub(super) fn shut_down(&mut self, fd: Fd, how: Sdflags) -> Result<(), Errno> {
         let connection = self.connection(fd)?;
         if how.contains(Sdflags::RD) {
             connection.input.close();
@@ -129,18 +212,19 @@ impl ModuleSockets {
         }
         let place = connection_index(fd).and_then(|index| self.connections.get_mut(index));
         let connection = place.and_then(Option::take).ok_or(Errno::Badf)?;
-        // A read that has begun elsewhere is not possible: a module has one thread.
-        connection.input.close();
-        connection.output.close();
+        if let ConnectionState::Open(connection) = connection.state {
+            connection.input.close();
+            connection.output.close();
+        }
         Ok(())
     }
 
     /// Describes a socket.
-    pub(super) fn describe(&self, fd: Fd) -> Result<Fdstat, Errno> {
-        let rights = match self.connection(fd) {
+    pub(super) fn describe(&mut self, fd: Fd) -> Result<Fdstat, Errno> {
+        let rights = match self.place(fd) {
             Ok(_) => Rights::FD_READ | Rights::FD_WRITE | Rights::SOCK_SHUTDOWN,
-            Err(Errno::Notconn) => Rights::SOCK_ACCEPT,
-            Err(error) => return Err(error),
+            Err(Errno::Notconn) if u32::from(fd) == LISTENER_FD => Rights::SOCK_ACCEPT,
+            Err(_) => return Err(Errno::Badf),
         };
         Ok(Fdstat {
             fs_filetype: Filetype::SocketStream,
@@ -151,7 +235,7 @@ impl ModuleSockets {
     }
 
     /// Describes a socket as a file.
-    pub(super) fn describe_file(&self, fd: Fd) -> Result<Filestat, Errno> {
+    pub(super) fn describe_file(&mut self, fd: Fd) -> Result<Filestat, Errno> {
         self.describe(fd)?;
         Ok(Filestat {
             dev: 0,
@@ -166,7 +250,7 @@ impl ModuleSockets {
     }
 
     /// Checks flags that a module sets: a socket never blocks, and has no other flag.
-    pub(super) fn check_flags(&self, fd: Fd, flags: Fdflags) -> Result<(), Errno> {
+    pub(super) fn check_flags(&mut self, fd: Fd, flags: Fdflags) -> Result<(), Errno> {
         self.describe(fd)?;
         match flags == Fdflags::NONBLOCK {
             true => Ok(()),
@@ -183,20 +267,28 @@ impl ModuleSockets {
         operation: SocketOperation,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Errno>> {
-        match (self.connection(fd), operation) {
-            (Ok(connection), SocketOperation::Read) => connection.input.poll_readable(cx).map(Ok),
-            (Ok(connection), SocketOperation::Write) => connection.output.poll_writable(cx).map(Ok),
-            (Err(Errno::Notconn), SocketOperation::Read) => {
-                let waiting = self.listener.as_mut().map(|listener| {
-                    let ready = listener.poll_ready(cx).is_ready();
-                    ready && listener.has_waiting()
-                });
-                match waiting {
-                    Some(true) => Poll::Ready(Ok(())),
-                    _ => Poll::Pending,
-                }
-            }
-            (Err(error), _) => Poll::Ready(Err(error)),
+        if u32::from(fd) == LISTENER_FD && operation == SocketOperation::Read {
+            return self.poll_listener(cx);
+        }
+        let place = match self.place(fd) {
+            Ok(place) => place,
+            Err(error) => return Poll::Ready(Err(error)),
+        };
+        match (ready!(place.poll_open(cx)), operation) {
+            (Ok(open), SocketOperation::Read) => open.input.poll_readable(cx).map(Ok),
+            (Ok(open), SocketOperation::Write) => open.output.poll_writable(cx).map(Ok),
+            // The operation itself gives the error.
+            (Err(_), _) => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_listener(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Errno>> {
+        let Some(listener) = &mut self.listener else {
+            return Poll::Ready(Err(Errno::Badf));
+        };
+        match listener.poll_ready(cx) {
+            Poll::Ready(()) if listener.has_waiting() => Poll::Ready(Ok(())),
+            _ => Poll::Pending,
         }
     }
 }
@@ -216,7 +308,11 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
+    use crate::guest::network::egress::EgressPolicy;
+    use crate::guest::network::gate::EgressGate;
     use crate::guest::network::port::{NotListening, PortNumbers};
+    use crate::guest::network::shared::NodeNetwork;
+    use crate::guest::stdio::logs::DynoLog;
 
     const LIMIT: Duration = Duration::from_secs(10);
 
@@ -224,9 +320,25 @@ mod tests {
         Fd::from(number)
     }
 
+    /// A network in which loopback is open, with at most three connections at a time.
+    fn network() -> ModuleNetwork {
+        let app = "demo".parse().expect("a name");
+        let egress = EgressPolicy::default();
+        let app = NodeNetwork::new(egress).for_app(&app);
+        let dyno_log = DynoLog {
+            app: "demo".parse().expect("a name"),
+            dyno: "web.1".parse().expect("a dyno"),
+            sink: Arc::new(|_| ()),
+        };
+        let open = ["127.0.0.1:1".parse().expect("an endpoint")];
+        let reach = Arc::new(open.into_iter().collect());
+        let gate = EgressGate::new(app, reach, Arc::new(dyno_log), None);
+        ModuleNetwork::new(gate, 3)
+    }
+
     fn serving() -> (Arc<ServerPort>, ModuleSockets) {
         let port = Arc::new(PortNumbers::default()).take_port();
-        let sockets = ModuleSockets::new(Some(&port));
+        let sockets = ModuleSockets::new(Some(&port), network());
         (port, sockets)
     }
 
@@ -287,7 +399,10 @@ mod tests {
         }
         assert_eq!(sockets.close(at), Ok(()));
         let all = timeout(LIMIT, reader).await.expect("it ends");
-        assert!(all.expect("no panic") == big, "all of it arrives after the close");
+        assert!(
+            all.expect("no panic") == big,
+            "all of it arrives after the close"
+        );
     }
 
     #[tokio::test]
@@ -306,9 +421,12 @@ mod tests {
     async fn connections_are_limited_and_their_numbers_used_again() {
         let (port, mut sockets) = serving();
         let mut ends = Vec::new();
-        for index in 0..CONNECTIONS_MAX as u32 {
+        for index in 0..ACCEPTED_MAX as u32 {
             let (near, accepted) = connect(&port, &mut sockets).await;
-            assert_eq!(accepted.map(u32::from).ok(), Some(FIRST_CONNECTION_FD + index));
+            assert_eq!(
+                accepted.map(u32::from).ok(),
+                Some(FIRST_CONNECTION_FD + index)
+            );
             ends.push(near);
         }
         let (_, accepted) = connect(&port, &mut sockets).await;
@@ -348,7 +466,10 @@ mod tests {
         assert_eq!(sockets.read(listener, &mut [0]), Err(Errno::Notconn));
         assert_eq!(sockets.write(listener, b"x"), Err(Errno::Notconn));
         assert_eq!(sockets.check_flags(listener, Fdflags::NONBLOCK), Ok(()));
-        assert_eq!(sockets.check_flags(listener, Fdflags::empty()), Err(Errno::Notsup));
+        assert_eq!(
+            sockets.check_flags(listener, Fdflags::empty()),
+            Err(Errno::Notsup)
+        );
         assert_eq!(sockets.close(listener), Ok(()));
         assert_eq!(sockets.close(listener), Err(Errno::Badf));
         assert_eq!(sockets.accept(listener).err(), Some(Errno::Badf));
@@ -356,8 +477,60 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_connection_that_cannot_be_opened_gives_the_reason_at_each_operation() {
+        let mut sockets = ModuleSockets::new(None, network());
+        let network = fd(NETWORK_FD);
+        for (path, reason) in [
+            ("tcp/127.0.0.1:1", Errno::Connrefused),
+            ("tcp/10.1.2.3:80", Errno::Acces),
+        ] {
+            let at = sockets.open(network, path).expect("a descriptor");
+            assert_eq!(sockets.write(at, b""), Err(Errno::Again));
+            wait(&mut sockets, at, SocketOperation::Write).await;
+            assert_eq!(sockets.write(at, b""), Err(reason), "{path}");
+            assert_eq!(sockets.read(at, &mut [0]), Err(reason), "{path}");
+            assert_eq!(sockets.close(at), Ok(()));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_lookup_is_read_as_lines() {
+        let mut sockets = ModuleSockets::new(None, network());
+        let at = sockets
+            .open(fd(NETWORK_FD), "name/127.1")
+            .expect("a descriptor");
+        wait(&mut sockets, at, SocketOperation::Read).await;
+        let mut text = [0; 64];
+        assert_eq!(sockets.read(at, &mut text), Ok(10));
+        assert_eq!(&text[..10], b"127.0.0.1\n");
+        assert_eq!(sockets.read(at, &mut text), Ok(0));
+    }
+
+    #[tokio::test]
+    async fn outgoing_connections_are_limited_apart_from_accepted_ones() {
+        let (port, mut sockets) = serving();
+        let network = fd(NETWORK_FD);
+        for _ in 0..3 {
+            sockets
+                .open(network, "name/127.0.0.1")
+                .expect("a descriptor");
+        }
+        let refused = sockets.open(network, "name/127.0.0.1");
+        assert_eq!(refused.err(), Some(Errno::Mfile));
+        let (_, accepted) = connect(&port, &mut sockets).await;
+        assert!(accepted.is_ok());
+        for path in ["", "tcp/", "tcp/localhost:1", "udp/127.0.0.1:1", "name/a b"] {
+            assert!(sockets.open(network, path).is_err(), "{path}");
+        }
+        assert_eq!(
+            sockets.open(fd(LISTENER_FD), "name/x").err(),
+            Some(Errno::Notdir)
+        );
+    }
+
+    #[tokio::test]
     async fn a_module_without_a_port_has_no_socket() {
-        let mut sockets = ModuleSockets::new(None);
+        let mut sockets = ModuleSockets::new(None, network());
         assert_eq!(sockets.accept(fd(LISTENER_FD)).err(), Some(Errno::Badf));
         assert!(sockets.describe(fd(LISTENER_FD)).is_err());
     }

@@ -21,6 +21,7 @@ use crate::guest::filesystem::tree::FileTree;
 use crate::guest::limits::handles::RESOURCES_MAX;
 use crate::guest::network::port::ServerPort;
 use crate::guest::preview1::folders::{OpenFolders, read_path};
+use crate::guest::preview1::network::ModuleNetwork;
 use crate::guest::preview1::sockets::ModuleSockets;
 
 /// The most buffers of one write: the number that POSIX requires for `writev`.
@@ -60,6 +61,7 @@ impl Preview1 {
         tree: Arc<FileTree>,
         quota: Arc<DiskQuota>,
         port: Option<&Arc<ServerPort>>,
+        network: ModuleNetwork,
     ) -> Preview1 {
         wasi.ctx().table.set_max_capacity(RESOURCES_MAX);
         let folders = OpenFolders::new(&mut wasi, &tree);
@@ -69,7 +71,7 @@ impl Preview1 {
             quota,
             files: HashMap::new(),
             folders,
-            sockets: ModuleSockets::new(port),
+            sockets: ModuleSockets::new(port, network),
         }
     }
 
@@ -177,7 +179,8 @@ impl Preview1 {
                 return Ok(len as types::Size);
             }
         }
-        self.sockets.describe(fd)?;
+        // Without bytes, a write tells whether the connection was opened.
+        self.sockets.write(fd, &[])?;
         Ok(0)
     }
 

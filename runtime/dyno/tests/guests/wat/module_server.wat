@@ -15,6 +15,7 @@
   (import "wasi_snapshot_preview1" "fd_fdstat_set_flags" (func $fd_fdstat_set_flags (param i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "fd_filestat_get" (func $fd_filestat_get (param i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "fd_prestat_get" (func $fd_prestat_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "path_open" (func $path_open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll_oneoff (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 2)
   (global $listener i32 (i32.const 4096))
@@ -23,6 +24,15 @@
   ;; 0: the buffer of a line, 16: its text, 24: a result, 32: a buffer to read, 40: a buffer to write,
   ;; 64: a subscription, 128: an event, 512: data to write, 1024: data that was read.
   (data (i32.const 512) "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+  ;; 768: paths of the network.
+  (data (i32.const 768) "udp/tcp/x")
+  (data (i32.const 784) "name/a b")
+
+  ;; Opens a path.
+  (func $path (param $dir i32) (param $at i32) (param $len i32) (result i32)
+    (call $path_open (local.get $dir) (i32.const 0) (local.get $at) (local.get $len)
+      (i32.const 0) (i64.const 0) (i64.const 0) (i32.const 0) (i32.const 24)))
 
   (func $digit (param i32) (result i32)
     (select

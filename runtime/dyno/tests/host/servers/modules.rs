@@ -53,37 +53,133 @@ async fn a_module_that_ends_before_it_accepts_does_not_boot() {
 }
 
 /// An instruction, and the error number that it must give, if it gives one.
-const PROBES: [(&str, Option<u8>); 26] = [
+const PROBES: [(&str, Option<u8>); 34] = [
     // Too many buffers, and none.
-    ("(call $fd_read (global.get $connection) (i32.const 32) (i32.const -1) (i32.const 24))", Some(28)),
-    ("(call $fd_write (global.get $connection) (i32.const 32) (i32.const 1025) (i32.const 24))", Some(28)),
+    (
+        "(call $fd_read (global.get $connection) (i32.const 32) (i32.const -1) (i32.const 24))",
+        Some(28),
+    ),
+    (
+        "(call $fd_write (global.get $connection) (i32.const 32) (i32.const 1025) (i32.const 24))",
+        Some(28),
+    ),
     ("(i32.store (i32.const 80) (i32.const 5000))", None),
-    ("(call $poll_oneoff (i32.const 64) (i32.const 128) (i32.const 0) (i32.const 24))", Some(28)),
+    (
+        "(call $poll_oneoff (i32.const 64) (i32.const 128) (i32.const 0) (i32.const 24))",
+        Some(28),
+    ),
     // Flags that sockets do not have.
-    ("(call $sock_recv (global.get $connection) (i32.const 32) (i32.const 0) (i32.const 1) (i32.const 24) (i32.const 28))", Some(58)),
-    ("(call $fd_fdstat_set_flags (global.get $connection) (i32.const 0))", Some(58)),
-    ("(call $fd_fdstat_set_flags (global.get $connection) (i32.const 5))", Some(58)),
-    ("(call $fd_fdstat_set_flags (global.get $connection) (i32.const 4))", Some(0)),
-    ("(call $sock_shutdown (global.get $connection) (i32.const 4))", Some(28)),
+    (
+        "(call $sock_recv (global.get $connection) (i32.const 32) (i32.const 0) (i32.const 1) (i32.const 24) (i32.const 28))",
+        Some(58),
+    ),
+    (
+        "(call $fd_fdstat_set_flags (global.get $connection) (i32.const 0))",
+        Some(58),
+    ),
+    (
+        "(call $fd_fdstat_set_flags (global.get $connection) (i32.const 5))",
+        Some(58),
+    ),
+    (
+        "(call $fd_fdstat_set_flags (global.get $connection) (i32.const 4))",
+        Some(0),
+    ),
     // Operations that the kind of descriptor does not have.
-    ("(call $sock_accept (global.get $connection) (i32.const 0) (i32.const 24))", Some(28)),
-    ("(call $sock_accept (i32.const 1) (i32.const 0) (i32.const 24))", Some(57)),
-    ("(call $fd_read (global.get $listener) (i32.const 32) (i32.const 1) (i32.const 24))", Some(53)),
-    ("(call $sock_shutdown (global.get $listener) (i32.const 3))", Some(53)),
-    ("(call $fd_seek (global.get $connection) (i64.const 0) (i32.const 0) (i32.const 24))", Some(8)),
-    ("(call $fd_prestat_get (global.get $listener) (i32.const 24))", Some(8)),
-    ("(call $fd_renumber (global.get $listener) (i32.const 1))", Some(8)),
-    ("(call $fd_renumber (i32.const 1) (global.get $connection))", Some(8)),
+    (
+        "(call $sock_accept (global.get $connection) (i32.const 0) (i32.const 24))",
+        Some(28),
+    ),
+    (
+        "(call $sock_accept (i32.const 1) (i32.const 0) (i32.const 24))",
+        Some(57),
+    ),
+    (
+        "(call $fd_read (global.get $listener) (i32.const 32) (i32.const 1) (i32.const 24))",
+        Some(53),
+    ),
+    (
+        "(call $sock_shutdown (global.get $listener) (i32.const 3))",
+        Some(53),
+    ),
+    (
+        "(call $fd_seek (global.get $connection) (i64.const 0) (i32.const 0) (i32.const 24))",
+        Some(8),
+    ),
+    (
+        "(call $fd_prestat_get (global.get $listener) (i32.const 24))",
+        Some(8),
+    ),
+    (
+        "(call $fd_renumber (global.get $listener) (i32.const 1))",
+        Some(8),
+    ),
+    (
+        "(call $fd_renumber (i32.const 1) (global.get $connection))",
+        Some(8),
+    ),
     // Descriptions of sockets.
-    ("(call $fd_fdstat_get (global.get $listener) (i32.const 256))", Some(0)),
-    ("(call $fd_filestat_get (global.get $connection) (i32.const 256))", Some(0)),
+    (
+        "(call $fd_fdstat_get (global.get $listener) (i32.const 256))",
+        Some(0),
+    ),
+    (
+        "(call $fd_filestat_get (global.get $connection) (i32.const 256))",
+        Some(0),
+    ),
     ("(i32.load8_u (i32.const 272))", Some(6)),
+    // Paths that the network does not have, and descriptors without paths.
+    (
+        "(call $path (i32.const 4095) (i32.const 768) (i32.const 9))",
+        Some(44),
+    ),
+    (
+        "(call $path (i32.const 4095) (i32.const 772) (i32.const 5))",
+        Some(28),
+    ),
+    (
+        "(call $path (i32.const 4095) (i32.const 768) (i32.const 0))",
+        Some(44),
+    ),
+    (
+        "(call $path (i32.const 4095) (i32.const 784) (i32.const 8))",
+        Some(28),
+    ),
+    (
+        "(call $path (i32.const 4095) (i32.const 1024) (i32.const 5000))",
+        Some(37),
+    ),
+    (
+        "(call $path (global.get $listener) (i32.const 784) (i32.const 8))",
+        Some(54),
+    ),
+    (
+        "(call $fd_read (i32.const 4095) (i32.const 32) (i32.const 1) (i32.const 24))",
+        Some(53),
+    ),
+    ("(call $fd_close (i32.const 4095))", Some(8)),
+    (
+        "(call $fd_fdstat_get (i32.const 4095) (i32.const 256))",
+        Some(8),
+    ),
     // Descriptors that are not open.
-    ("(call $fd_read (i32.const 5000) (i32.const 32) (i32.const 1) (i32.const 24))", Some(8)),
-    ("(call $fd_write (i32.const -1) (i32.const 32) (i32.const 1) (i32.const 24))", Some(8)),
+    (
+        "(call $fd_read (i32.const 5000) (i32.const 32) (i32.const 1) (i32.const 24))",
+        Some(8),
+    ),
+    (
+        "(call $fd_write (i32.const -1) (i32.const 32) (i32.const 1) (i32.const 24))",
+        Some(8),
+    ),
     ("(call $fd_close (i32.const 4098))", Some(8)),
-    ("(call $sock_accept (i32.const 4097) (i32.const 0) (i32.const 24))", Some(28)),
-    ("(call $poll_oneoff (i32.const 64) (i32.const 128) (i32.const 1) (i32.const 24))", Some(0)),
+    (
+        "(call $sock_accept (i32.const 4097) (i32.const 0) (i32.const 24))",
+        Some(28),
+    ),
+    (
+        "(call $poll_oneoff (i32.const 64) (i32.const 128) (i32.const 1) (i32.const 24))",
+        Some(0),
+    ),
     ("(i32.load16_u (i32.const 136))", Some(8)),
 ];
 

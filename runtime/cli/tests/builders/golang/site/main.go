@@ -2,16 +2,21 @@
 package main
 
 import (
+	"bufio"
+	"crypto/x509"
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 	"io"
 	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -84,6 +89,8 @@ func main() {
 		fmt.Fprintln(w, names, err)
 	})
 	mux.HandleFunc("/dials", dials)
+	mux.HandleFunc("/listens", listens)
+	mux.HandleFunc("/fetch", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, fetch(r.FormValue("url"))) })
 	mux.HandleFunc("/announces", func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Content-Length", "1234") })
 	mux.Handle("/static/", http.FileServer(http.Dir(".")))
 	counted := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -156,12 +163,55 @@ func hijack(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// dials tries to open connections.
+// listens tries to listen at other addresses than the site's own.
+func listens(w http.ResponseWriter, r *http.Request) {
+	_, err := net.Listen("tcp", ":8080")
+	fmt.Fprintln(w, err)
+	_, err = net.Listen("tcp", ":"+os.Getenv("PORT"))
+	fmt.Fprintln(w, err)
+	// Tests of an app make such servers.
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "pong") }))
+	defer server.Close()
+	fmt.Fprintln(w, "in process:", fetch(server.URL))
+}
+
+// fetch gives the body of a page, or the error.
+func fetch(url string) string {
+	client := http.Client{Timeout: 5 * time.Second}
+	reply, err := client.Get(url)
+	if err != nil {
+		return err.Error()
+	}
+	defer reply.Body.Close()
+	body, err := io.ReadAll(reply.Body)
+	if err != nil {
+		return err.Error()
+	}
+	return string(body)
+}
+
+// dials opens connections to the address that the request names, and looks names up.
 func dials(w http.ResponseWriter, r *http.Request) {
-	_, err := net.Dial("tcp", "127.0.0.1:9")
+	address := r.FormValue("address")
+	connection, err := net.Dial("tcp", address)
+	if err != nil {
+		fmt.Fprintln(w, err)
+		return
+	}
+	defer connection.Close()
+	sent := strings.Repeat("0123456789abcdef", 50_000)
+	go io.WriteString(connection, sent+"\n")
+	line, err := bufio.NewReader(connection).ReadString('\n')
+	fmt.Fprintln(w, line == sent+"\n", err, connection.RemoteAddr())
+	found, err := net.LookupHost("localhost")
+	fmt.Fprintln(w, found, err)
+	_, err = net.LookupHost("no such name")
 	fmt.Fprintln(w, err)
-	_, err = http.Get("http://example.com/")
-	fmt.Fprintln(w, err)
-	_, err = net.Listen("tcp", ":8080")
+	connection.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+	_, err = connection.Read(make([]byte, 1))
+	fmt.Fprintln(w, errors.Is(err, os.ErrDeadlineExceeded))
+	roots, err := x509.SystemCertPool()
+	fmt.Fprintln(w, roots != nil && !roots.Equal(x509.NewCertPool()), err)
+	_, err = net.Dial("udp", address)
 	fmt.Fprintln(w, err)
 }
