@@ -53,7 +53,7 @@ fn listening_elsewhere_fails_at_once_and_says_why() {
     let told = local.get("/listens").text();
     let other = "listen tcp :8080: a dyno can listen only on $PORT";
     assert!(told.contains(other), "{told}");
-    let again = "bind: Address in use";
+    let again = "bind: Address already in use";
     assert!(told.contains(again), "{told}");
     assert!(told.contains("in process: pong"), "{told}");
     assert!(local.stop().success());
