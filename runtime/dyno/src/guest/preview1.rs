@@ -1,4 +1,5 @@
-//! WASI preview 1 for core modules: wasmtime-wasi's implementation, behind the rules and the quota of `filesystem`.
+//! WASI preview 1 for core modules: wasmtime-wasi's implementation, behind the rules and the quota of `filesystem`, and
+//! sockets, which that implementation does not have.
 //!
 //! Must not know components.
 

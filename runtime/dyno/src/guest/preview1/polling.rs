@@ -40,7 +40,7 @@ enum AwaitedEvent {
 }
 
 impl Subscription {
-    fn into_event(&self, result: Result<(), Errno>) -> types::Event {
+    fn to_event(&self, result: Result<(), Errno>) -> types::Event {
         let operation_type = |operation| match operation {
             SocketOperation::Read => Eventtype::FdRead,
             SocketOperation::Write => Eventtype::FdWrite,
@@ -193,7 +193,7 @@ async fn wait(
                 }
                 AwaitedEvent::Other(_) => Some(Ok(())),
             };
-            Some(one.into_event(result?))
+            Some(one.to_event(result?))
         });
         let events: Vec<types::Event> = events.collect();
         match events.is_empty() {
