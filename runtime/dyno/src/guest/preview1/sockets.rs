@@ -46,7 +46,7 @@ pub(super) struct ModuleSockets {
 /// A connection that a module has open.
 struct ModuleConnection {
     origin: ConnectionOrigin,
-    state: ConnectionState,
+    state: ModuleConnectionState,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ enum ConnectionOrigin {
     Outgoing,
 }
 
-enum ConnectionState {
+enum ModuleConnectionState {
     Opening(OpeningConnection),
     Open(PipedConnection),
     /// It was not opened. Each operation gives the reason.
@@ -66,16 +66,16 @@ enum ConnectionState {
 impl ModuleConnection {
     /// The connection, if it is open. Pending while it is being opened.
     fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<Result<&PipedConnection, Errno>> {
-        if let ConnectionState::Opening(opening) = &mut self.state {
+        if let ModuleConnectionState::Opening(opening) = &mut self.state {
             self.state = match ready!(Pin::new(opening).poll(cx)) {
-                Ok(connection) => ConnectionState::Open(connection),
-                Err(error) => ConnectionState::Failed(error),
+                Ok(connection) => ModuleConnectionState::Open(connection),
+                Err(error) => ModuleConnectionState::Failed(error),
             };
         }
         match &self.state {
-            ConnectionState::Open(connection) => Poll::Ready(Ok(connection)),
-            ConnectionState::Failed(error) => Poll::Ready(Err(*error)),
-            ConnectionState::Opening(_) => Poll::Pending,
+            ModuleConnectionState::Open(connection) => Poll::Ready(Ok(connection)),
+            ModuleConnectionState::Failed(error) => Poll::Ready(Err(*error)),
+            ModuleConnectionState::Opening(_) => Poll::Pending,
         }
     }
 }
@@ -131,7 +131,7 @@ impl ModuleSockets {
         Ok(free.unwrap_or(self.connections.len()))
     }
 
-    fn put(&mut self, index: usize, origin: ConnectionOrigin, state: ConnectionState) -> Fd {
+    fn put(&mut self, index: usize, origin: ConnectionOrigin, state: ModuleConnectionState) -> Fd {
         let connection = Some(ModuleConnection { origin, state });
         match self.connections.get_mut(index) {
             Some(place) => *place = connection,
@@ -154,7 +154,7 @@ impl ModuleSockets {
         let Poll::Ready(Some(connection)) = listener.poll_accept(&mut cx) else {
             return Err(Errno::Again);
         };
-        let state = ConnectionState::Open(connection);
+        let state = ModuleConnectionState::Open(connection);
         Ok(self.put(index, ConnectionOrigin::Accepted, state))
     }
 
@@ -165,7 +165,7 @@ impl ModuleSockets {
         }
         let index = self.find_place(ConnectionOrigin::Outgoing)?;
         let opening = self.network.open(path)?;
-        let state = ConnectionState::Opening(opening);
+        let state = ModuleConnectionState::Opening(opening);
         Ok(self.put(index, ConnectionOrigin::Outgoing, state))
     }
 
@@ -215,7 +215,7 @@ impl ModuleSockets {
         }
         let place = connection_index(fd).and_then(|index| self.connections.get_mut(index));
         let connection = place.and_then(Option::take).ok_or(Errno::Badf)?;
-        if let ConnectionState::Open(connection) = connection.state {
+        if let ModuleConnectionState::Open(connection) = connection.state {
             connection.input.close();
             connection.output.close();
         }
