@@ -8,6 +8,7 @@ pub(crate) mod built_app;
 mod c;
 pub mod detect;
 mod error;
+mod golang;
 mod javascript;
 pub(crate) mod output;
 pub mod project;
@@ -58,6 +59,7 @@ pub fn build_project(
         DetectedBuilder::JavaScript => javascript::build(folder, procfile, tools, progress)?,
         DetectedBuilder::Python => python::build(folder, procfile, tools, progress)?,
         DetectedBuilder::Ruby => ruby::build(folder, procfile, tools, progress)?,
+        DetectedBuilder::Go => golang::build(folder, procfile, tools, progress)?,
         DetectedBuilder::C => c::build(folder, procfile, tools, progress)?,
         DetectedBuilder::Static => site::build(folder, procfile, settings, tools, progress)?,
         DetectedBuilder::Command(command) => {

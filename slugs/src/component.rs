@@ -21,6 +21,9 @@ use read::read_names;
 pub use error::{InspectError, UnfitError};
 pub use world::World;
 
+/// The import by which a core module accepts connections.
+const ACCEPT: &str = "wasi_snapshot_preview1::sock_accept";
+
 /// The exports and imports of a `.wasm` file. A dyno has all its imports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Component {
@@ -56,10 +59,18 @@ impl Component {
         self.worlds().any(|world| !world.is_handler())
     }
 
+    /// Whether it can be a server: a core module must be able to accept connections, and a component can always import
+    /// sockets.
+    fn can_listen(&self) -> bool {
+        let is_module = self.worlds.contains(&World::Wasip1);
+        !is_module || self.imports.iter().any(|name| name == ACCEPT)
+    }
+
     /// How it runs as a process type: the best world that fits, and the kind of process.
     pub fn fit(&self, process: &ProcessType) -> Result<(World, ProcessKind), UnfitError> {
+        let can_listen = self.can_listen();
         self.worlds()
-            .find_map(|world| Some((world, world.kind(process)?)))
+            .find_map(|world| Some((world, world.kind(process, can_listen)?)))
             .ok_or_else(|| match process.is_web() {
                 true => UnfitError::CannotListen,
                 false => UnfitError::OnlyHandles {

@@ -37,6 +37,7 @@ use network::shared::AppNetwork;
 use network::sockets::{CountedSockets, CountedSocketsView};
 use network::tcp_p2::{GuestTcp, GuestTcpView, ServedPort};
 use network::tcp_p3::{ServedPortP3, ServedPortView};
+use preview1::network::ModuleNetwork;
 use preview1::state::Preview1;
 use stdio::logs::{DynoLog, LogWriter};
 use stdio::pipes::{InputPipe, OutputPipe, ProgramOutput, ProgramStdio};
@@ -109,7 +110,10 @@ impl Guest {
                     builder.preopened_dir(&folder.host, &folder.guest, folder.perms())?;
                 }
                 let quota = Arc::clone(&config.files.quota);
-                let preview1 = Preview1::new(builder.build_p1(), tree, quota);
+                let port = config.port.as_ref();
+                let connections = config.limits.connections as usize;
+                let network = ModuleNetwork::new(gate.clone(), connections);
+                let preview1 = Preview1::new(builder.build_p1(), tree, quota, port, network);
                 (WasiCtx::builder().build(), Some(Box::new(preview1)))
             }
             Flavor::P2 | Flavor::P3 => (builder.build(), None),

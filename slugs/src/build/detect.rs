@@ -9,7 +9,7 @@ use grid::name::ProcessType;
 use super::project::Project;
 use super::toolbox::command_line::{parse_setting, words_of};
 use super::unsupported::{self, UnsupportedLanguage};
-use super::{c, javascript, python, ruby, rust, site};
+use super::{c, golang, javascript, python, ruby, rust, site};
 use crate::manifest::procfile::Procfile;
 use crate::path::{PathError, SlugPath};
 
@@ -33,6 +33,8 @@ pub enum DetectedBuilder {
     Python,
     /// There is a `config.ru`, a `Gemfile`, or a Procfile that starts a Ruby program.
     Ruby,
+    /// The folder has a `go.mod`.
+    Go,
     /// The folder has `.c` files, and no build file of another tool.
     C,
     /// A folder of pages: `root` in `dyno.toml`, or `index.html` without any sign of another language.
@@ -107,11 +109,14 @@ pub enum DetectError {
     },
 }
 
-const LOOKED_FOR: &str = "looked for `[build] command` in dyno.toml, Cargo.toml, package.json, requirements.txt, pyproject.toml, \
+/// Programs that start JavaScript apps: a Go module beside such an app is a tool of it.
+const JAVASCRIPT_PROGRAMS: [&str; 7] = ["node", "npm", "npx", "pnpm", "yarn", "bun", "deno"];
+
+const LOOKED_FOR: &str = "looked for `[build] command` in dyno.toml, Cargo.toml, go.mod, package.json, requirements.txt, pyproject.toml, \
      Pipfile or app.py, config.ru, Gemfile, `.c` files, components that a Procfile names, one `.wasm` file, and index.html";
 
 /// Chooses a builder. The order: `[build] command`, `root` of a site, `Cargo.toml`, `.wasm` files that a Procfile names, a
-/// Procfile that serves a Python project, a Rack app or a Procfile that starts one, `package.json` (or `wrangler.toml`,
+/// Procfile that serves a Python project, a Rack app or a Procfile that starts one, `go.mod`, `package.json` (or `wrangler.toml`,
 /// `deno.json`), a Python project, a `Gemfile`, `.c` files, `index.html`, a single JavaScript program, a `.wasm` file.
 pub fn detect_builder(project: &Project) -> Result<DetectedBuilder, DetectError> {
     let folder = project.folder.as_path();
@@ -137,6 +142,9 @@ pub fn detect_builder(project: &Project) -> Result<DetectedBuilder, DetectError>
     let says_ruby = procfile.map_or_else(|| ruby::detect::is_rack_app(folder), runs_ruby);
     if is_ruby && says_ruby {
         return Ok(DetectedBuilder::Ruby);
+    }
+    if golang::detect::is_project(folder) && !procfile.is_some_and(serves_javascript) {
+        return Ok(DetectedBuilder::Go);
     }
     refuse_sure_language(project)?;
     if javascript::detect::is_project(folder) {
@@ -164,6 +172,12 @@ pub fn detect_builder(project: &Project) -> Result<DetectedBuilder, DetectError>
 fn serves_python(procfile: &Procfile) -> bool {
     let web = procfile.processes.get(&ProcessType::web());
     web.is_some_and(|command| python::detect::is_server_command(command.component.file_name()))
+}
+
+/// Whether the Procfile's `web` begins with a program that starts JavaScript apps.
+fn serves_javascript(procfile: &Procfile) -> bool {
+    let web = procfile.processes.get(&ProcessType::web());
+    web.is_some_and(|command| JAVASCRIPT_PROGRAMS.contains(&command.component.as_str()))
 }
 
 /// Whether the Procfile's `web` begins with a program that starts Ruby apps.

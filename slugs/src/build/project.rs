@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use grid::name::ProcessType;
 
 use super::unsupported::{self, UnsupportedLanguage};
-use super::{javascript, python, ruby, rust, site};
+use super::{golang, javascript, python, ruby, rust, site};
 use crate::manifest::app_json::{self, AppJson};
 use crate::manifest::error::{BuildWarning, ParsedFile, SyntaxError};
 use crate::manifest::procfile::{self, Procfile};
@@ -154,20 +154,21 @@ fn explain_procfile_error(error: ProjectError, folder: &Path, procfile: &Path) -
     }
 }
 
-/// Whether a builder will be chosen that reads the Procfile's words itself (JavaScript, Python, Ruby or a static site), unless
+/// Whether a builder will be chosen that reads the Procfile's words itself (JavaScript, Python, Ruby, Go or a static site), unless
 /// the Procfile names components.
 fn is_built_from_source(folder: &Path, settings: &Option<ProjectSettings>) -> bool {
     let has_command = settings
         .as_ref()
         .is_some_and(|settings| settings.build_command.is_some());
-    let is_interpreted = javascript::detect::is_project(folder)
+    let has_builder = javascript::detect::is_project(folder)
         || javascript::detect::is_lone_program(folder)
         || python::detect::is_project(folder)
-        || ruby::detect::is_project(folder);
+        || ruby::detect::is_project(folder)
+        || golang::detect::is_project(folder);
     let is_site = settings
         .as_ref()
         .is_some_and(|settings| settings.site.root.is_some());
-    is_site || (!has_command && !rust::detect::is_project(folder) && is_interpreted)
+    is_site || (!has_command && !rust::detect::is_project(folder) && has_builder)
 }
 
 /// Reads and parses a file; `None` if there is no such file.

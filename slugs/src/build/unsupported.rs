@@ -63,11 +63,11 @@ const LANGUAGES: &[LanguageSigns] = &[
         hint: NO_HINT,
     },
     LanguageSigns {
-        name: "a Go app",
-        files: &["go.mod", "*.go"],
-        sure_files: &["go.mod"],
+        name: "a Go program",
+        files: &["*.go"],
+        sure_files: &[],
         words: &["go"],
-        hint: "; `GOOS=wasip1 go build` makes programs that can run as workers",
+        hint: "; a Go app has a go.mod, which `go mod init NAME` writes",
     },
     LanguageSigns {
         name: "a Java or Kotlin app",
@@ -263,7 +263,8 @@ pub struct UnsupportedLanguage {
 }
 
 /// The languages that have a builder, for people.
-pub(crate) const SUPPORTED: &str = "Rust, JavaScript, TypeScript, Python, Ruby, C and static sites";
+pub(crate) const SUPPORTED: &str =
+    "Rust, JavaScript, TypeScript, Python, Ruby, Go, C and static sites";
 
 /// Finds the language of a folder that no builder fits, by its files, or by the first words of a Procfile's commands.
 pub(crate) fn find_language(folder: &Path, words: &[&str]) -> Option<UnsupportedLanguage> {
@@ -400,7 +401,7 @@ mod tests {
             ("public/index.php", "a PHP app (public/index.php)"),
             ("Shop.csproj", "a .NET app (Shop.csproj)"),
             ("mix.exs", "an Elixir app (mix.exs)"),
-            ("main.go", "a Go app (main.go)"),
+            ("main.go", "a Go program (main.go)"),
         ] {
             let place = folder(&[file]);
             let found = find_language(place.path(), &[]).expect(file).to_string();

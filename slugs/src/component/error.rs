@@ -11,9 +11,9 @@ pub(super) const NAMES_MAX: usize = 1_000;
 /// Why a component cannot run as a process type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnfitError {
-    /// A wasip1 command is named as `web`.
+    /// A wasip1 command that accepts no connections is named as `web`.
     #[error(
-        "it is a core wasip1 module, which cannot answer HTTP requests, so it cannot be `web`: \
+        "it is a core wasip1 module that accepts no connections (it does not import `sock_accept`), so it cannot be `web`: \
          name it as another process type in the Procfile (`worker: FILE.wasm`), or build it for wasip2"
     )]
     CannotListen,

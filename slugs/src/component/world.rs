@@ -24,7 +24,7 @@ pub enum World {
     /// A command, WASI 0.2.
     #[serde(rename = "wasi:cli/run@0.2")]
     Run02,
-    /// A command as a core module, WASI preview 1: no sockets to listen on.
+    /// A command as a core module, WASI preview 1. Its only socket to listen on is the one that a dyno gives it.
     #[serde(rename = "wasip1")]
     Wasip1,
 }
@@ -47,11 +47,11 @@ impl World {
     }
 
     /// The kind of process that a component of this world becomes; `None` if it cannot run as this process type.
-    pub(super) fn kind(self, process: &ProcessType) -> Option<ProcessKind> {
+    pub(super) fn kind(self, process: &ProcessType, can_listen: bool) -> Option<ProcessKind> {
         match (self.is_handler(), process.is_web()) {
             (true, true) => Some(ProcessKind::Handler),
             (true, false) => None,
-            (false, true) => (self != Self::Wasip1).then_some(ProcessKind::Server),
+            (false, true) => can_listen.then_some(ProcessKind::Server),
             (false, false) => Some(ProcessKind::Process),
         }
     }

@@ -59,7 +59,7 @@ pub struct Manifest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BuilderRecord {
-    /// `rust`, `javascript`, `python`, `c`, `static`, `command` or `wasm`.
+    /// `rust`, `javascript`, `python`, `ruby`, `go`, `c`, `static`, `command` or `wasm`.
     pub name: String,
     /// The version line of its tool; empty if there is none.
     pub tool: String,

@@ -193,18 +193,18 @@ fn the_error_for_a_folder_without_an_app_lists_the_files_looked_for() {
     ] {
         assert!(text.contains(part), "{text}");
     }
-    let text = App::new().file("go.mod", "module x").build_error();
+    let text = App::new().file("main.go", "package main").build_error();
     assert!(
-        text.contains("a Go app (go.mod)")
-            && text.contains("GOOS=wasip1")
+        text.contains("a Go program (main.go)")
+            && text.contains("`go mod init NAME`")
             && text.contains("`command`"),
         "{text}"
     );
     let text = App::new()
-        .file("go.mod", "module x")
+        .file("pom.xml", "")
         .file("Procfile", "web: app.wasm\n")
         .build_error();
-    assert!(text.contains("go.mod"), "{text}");
+    assert!(text.contains("pom.xml"), "{text}");
     let text = App::new().file("Procfile", "web: app.wasm\n").build_error();
     assert!(
         text.contains("`app.wasm`, which is not in the app's folder"),
@@ -230,7 +230,7 @@ fn unsupported_languages_get_a_one_line_error_with_any_procfile() {
     for (file, says) in [
         ("worker.rb", "a Ruby program"),
         ("composer.json", "a PHP app"),
-        ("go.mod", "a Go app"),
+        ("main.go", "a Go program"),
         ("pom.xml", "a Java or Kotlin app"),
         ("build.gradle.kts", "a Java or Kotlin app"),
         ("mix.exs", "an Elixir app"),
@@ -325,7 +325,7 @@ fn builder_of(app: &App) -> DetectedBuilder {
 
 #[test]
 fn a_prebuilt_component_of_an_unsupported_language_is_accepted() {
-    let app = App::hello().file("go.mod", "module x");
+    let app = App::hello().file("pom.xml", "");
     let project = Project::load(app.path()).expect("sound");
     assert!(matches!(
         detect_builder(&project),

@@ -1,5 +1,5 @@
-//! A hostile client of a JavaScript or Python app does not disturb other clients. The paths that end the dyno cause
-//! errors that no program can catch.
+//! A hostile client of a JavaScript, Python or Go app does not disturb other clients. The paths that end the dyno cause
+//! errors that no program can catch, or exit.
 
 use testkit::hostile_client::{HostileTarget, assert_others_are_served};
 
@@ -50,4 +50,26 @@ def app(environ, start_response):
     return [] if path == '/announces' else [b'hello']
 ";
     stranger_stops_no(&[("app.py", program), ("requirements.txt", "")]);
+}
+
+#[test]
+fn a_hostile_client_does_not_disturb_other_clients_of_a_go_app() {
+    let program = "package main
+
+import (
+\t\"fmt\"
+\t\"net/http\"
+\t\"os\"
+)
+
+func main() {
+\thttp.HandleFunc(\"/announces\", func(w http.ResponseWriter, r *http.Request) {
+\t\tw.Header().Set(\"Content-Length\", \"1234\")
+\t})
+\thttp.HandleFunc(\"/traps\", func(w http.ResponseWriter, r *http.Request) { os.Exit(2) })
+\thttp.HandleFunc(\"/\", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, \"hello\") })
+\thttp.ListenAndServe(\":\"+os.Getenv(\"PORT\"), nil)
+}
+";
+    stranger_stops_no(&[("main.go", program), ("go.mod", "module shop\n\ngo 1.22\n")]);
 }

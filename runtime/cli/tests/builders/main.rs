@@ -1,4 +1,4 @@
-//! Apps in JavaScript, TypeScript, Python, Ruby, C and Rust, and static sites: built by the real toolchains, run, and
+//! Apps in JavaScript, TypeScript, Python, Ruby, Go, C and Rust, and static sites: built by the real toolchains, run, and
 //! requested over HTTP; and the messages for apps that cannot be built. The first run installs the toolchains into the
 //! cache that tests share.
 //!
@@ -8,6 +8,7 @@
 
 mod app_folder;
 mod c;
+mod golang;
 mod hostile_clients;
 mod javascript;
 mod python;

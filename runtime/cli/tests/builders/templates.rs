@@ -63,6 +63,11 @@ fn the_ruby_template_builds_and_runs() {
 }
 
 #[test]
+fn the_go_template_builds_and_runs() {
+    answers("go");
+}
+
+#[test]
 fn the_axum_template_builds_and_runs() {
     answers("axum");
 }
@@ -109,6 +114,7 @@ fn the_list_of_templates_is_complete() {
         "express ",
         "python ",
         "ruby ",
+        "go ",
         "static ",
         "c ",
     ] {

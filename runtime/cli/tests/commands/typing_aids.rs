@@ -123,7 +123,7 @@ fn unsupported_languages_get_a_one_line_error() {
     let place = Place::new();
     for (file, says) in [
         ("Rakefile", "a Ruby program"),
-        ("go.mod", "a Go app"),
+        ("pom.xml", "a Java or Kotlin app"),
         ("composer.json", "a PHP app"),
         ("Dockerfile", "an app in a container"),
         ("heroku.yml", "an app in a container"),

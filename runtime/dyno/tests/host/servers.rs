@@ -1,6 +1,7 @@
 //! Server dynos and process dynos (workers) of a formation.
 
 mod framing;
+mod modules;
 
 use std::time::Duration;
 

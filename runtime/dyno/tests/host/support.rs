@@ -213,6 +213,14 @@ impl Host {
         host
     }
 
+    /// A node whose app is a server: a core module.
+    pub async fn of_module_server(module: &[u8]) -> Host {
+        let mut host = Host::bare(module, World::Wasip1, &ENGINES);
+        host.kind = ProcessKind::Server;
+        host.fetch(Limits::default(), &[]).await;
+        host
+    }
+
     fn set(&mut self, limits: Limits, env: &[(&str, &str)]) {
         let own = |(k, v): &(&str, &str)| (k.to_string(), v.to_string());
         self.config = Arc::new(env.iter().map(own).collect());

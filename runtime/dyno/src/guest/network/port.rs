@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::guest::stdio::pipes::{InputPipe, OutputPipe};
@@ -209,17 +209,20 @@ pub(crate) struct PortListener {
     next: Option<PendingConnection>,
 }
 
-/// An accepted connection. All clones share the same two pipes.
+/// A connection as two pipes. All clones share the same pipes.
 #[derive(Clone)]
-pub(crate) struct PortConnection {
+pub(crate) struct PipedConnection {
     pub(crate) input: InputPipe,
     pub(crate) output: OutputPipe,
 }
 
-impl PortConnection {
-    fn new(stream: DuplexStream) -> PortConnection {
-        let (from, to) = tokio::io::split(stream);
-        PortConnection {
+impl PipedConnection {
+    /// A connection that reads from one end and writes to the other.
+    pub(crate) fn new(
+        from: impl AsyncRead + Send + Unpin + 'static,
+        to: impl AsyncWrite + Send + Unpin + 'static,
+    ) -> PipedConnection {
+        PipedConnection {
             input: InputPipe::new(Some(Box::new(from))),
             output: OutputPipe::new(Box::new(to)),
         }
@@ -234,6 +237,7 @@ impl PortListener {
 
     /// Ready when a connection can be accepted, or when no connection will ever come again.
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.next.take_if(|next| next.accepted.is_closed());
         while self.next.is_none() {
             match self.incoming.poll_recv(cx) {
                 Poll::Pending => return Poll::Pending,
@@ -246,8 +250,13 @@ impl PortListener {
         Poll::Ready(())
     }
 
+    /// Whether a connection waits to be accepted, as far as [`PortListener::poll_ready`] has found out.
+    pub(crate) fn has_waiting(&self) -> bool {
+        self.next.is_some()
+    }
+
     /// Accepts the next connection. `None`: no connection will ever come again.
-    pub(crate) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Option<PortConnection>> {
+    pub(crate) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Option<PipedConnection>> {
         loop {
             if self.poll_ready(cx).is_pending() {
                 return Poll::Pending;
@@ -256,7 +265,8 @@ impl PortListener {
                 return Poll::Ready(None);
             };
             if next.accepted.send(()).is_ok() {
-                return Poll::Ready(Some(PortConnection::new(next.stream)));
+                let (from, to) = tokio::io::split(next.stream);
+                return Poll::Ready(Some(PipedConnection::new(from, to)));
             }
         }
     }
@@ -275,7 +285,7 @@ impl wasmtime_wasi::p2::Pollable for PortListener {
     async fn ready(&mut self) {
         let mut me = Pin::new(self);
         std::future::poll_fn(|cx| match me.poll_ready(cx) {
-            Poll::Ready(()) if me.next.is_some() => Poll::Ready(()),
+            Poll::Ready(()) if me.has_waiting() => Poll::Ready(()),
             _ => Poll::Pending,
         })
         .await;

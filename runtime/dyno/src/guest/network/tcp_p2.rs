@@ -19,7 +19,7 @@ use wasmtime_wasi::p2::{
 };
 use wasmtime_wasi::sockets::WasiSocketsCtxView;
 
-use crate::guest::network::port::{AddressFamily, PortConnection, PortListener, ServerPort};
+use crate::guest::network::port::{AddressFamily, PipedConnection, PortListener, ServerPort};
 
 /// Tells the engine which store data the TCP interface uses.
 pub(crate) struct GuestTcp;
@@ -49,7 +49,7 @@ struct BoundSocket {
 
 /// An accepted connection, as an entry of the guest's table.
 pub(crate) struct AcceptedSocket {
-    pub(crate) connection: PortConnection,
+    pub(crate) connection: PipedConnection,
     pub(crate) family: AddressFamily,
     pub(crate) local: SocketAddr,
 }
@@ -307,7 +307,7 @@ impl Inner for GuestTcpView<'_> {
         let Some(accepted) = self.accepted_socket(&socket) else {
             return self.wasi.shutdown(socket, how);
         };
-        let PortConnection { input, output } = &accepted.connection;
+        let PipedConnection { input, output } = &accepted.connection;
         if matches!(how, ShutdownType::Receive | ShutdownType::Both) {
             input.close();
         }

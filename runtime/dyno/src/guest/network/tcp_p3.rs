@@ -23,7 +23,7 @@ use wasmtime_wasi::p3::bindings::sockets::types::{
 };
 use wasmtime_wasi::sockets::{TcpSocket, WasiSockets, WasiSocketsCtxView, WasiSocketsView};
 
-use crate::guest::network::port::{AddressFamily, PortConnection, PortListener, ServerPort};
+use crate::guest::network::port::{AddressFamily, PipedConnection, PortListener, ServerPort};
 use crate::guest::network::sockets::{UncountedSocket, split_error};
 use crate::guest::stdio::pipes::{InputPipe, OutputPipe};
 
@@ -61,7 +61,7 @@ type GetServedPort<T> = fn(&mut T) -> ServedPortView<'_>;
 enum SocketRole {
     Bound(AddressFamily),
     Listening(AddressFamily),
-    Accepted(AddressFamily, PortConnection, Resource<UncountedSocket>),
+    Accepted(AddressFamily, PipedConnection, Resource<UncountedSocket>),
 }
 
 impl SocketRole {
@@ -95,7 +95,7 @@ impl ServedPortP3 {
         &mut self,
         wasi: &mut WasiSocketsCtxView<'_>,
         family: AddressFamily,
-        connection: PortConnection,
+        connection: PipedConnection,
     ) -> Option<TcpP3> {
         if !self.has_room() {
             return None;
@@ -364,7 +364,7 @@ impl<T: 'static> StreamProducer<T> for AcceptedSockets<T> {
 fn accept_socket(
     view: ServedPortView<'_>,
     family: AddressFamily,
-    connection: PortConnection,
+    connection: PipedConnection,
 ) -> Option<TcpP3> {
     let ServedPortView { served, mut wasi } = view;
     served?.accept_connection(&mut wasi, family, connection)
@@ -504,7 +504,7 @@ mod tests {
     }
 
     fn accept(served: &mut ServedPortP3, wasi: &mut WasiSocketsCtxView<'_>) -> Option<TcpP3> {
-        let connection = PortConnection {
+        let connection = PipedConnection {
             input: InputPipe::new(None),
             output: OutputPipe::new(Box::new(tokio::io::sink())),
         };

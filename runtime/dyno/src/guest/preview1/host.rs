@@ -4,7 +4,6 @@
 //! The files and folders that a module has open are in `state` and `folders`. Must not know components.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::p1::types::{self, Errno, Error, Fdflags, Lookupflags, Oflags, Rights};
@@ -14,6 +13,7 @@ use wiggle::{GuestMemory, GuestPtr};
 use crate::guest::filesystem::changes::{self as changes, OpenRequest};
 use crate::guest::filesystem::paths::LastLink;
 use crate::guest::preview1::folders::{HostPaths, encode_entries, read_path};
+use crate::guest::preview1::sockets::ModuleSockets;
 use crate::guest::preview1::state::{OpenFile, Preview1, last_link};
 
 /// Creates a linker with all of preview 1. `state` finds the module's part in the data of a store.
@@ -24,19 +24,6 @@ pub(crate) fn build_linker<T: Send + 'static>(
     let mut linker = wasmtime::Linker::new(engine);
     wasi_snapshot_preview1::add_to_linker(&mut linker, state)?;
     Ok(linker)
-}
-
-/// The event of a timer that has expired.
-fn timer_event(userdata: types::Userdata) -> types::Event {
-    types::Event {
-        userdata,
-        error: Errno::Success,
-        type_: types::Eventtype::Clock,
-        fd_readwrite: types::EventFdReadwrite {
-            nbytes: 1,
-            flags: types::Eventrwflags::empty(),
-        },
-    }
 }
 
 /// Functions of an open descriptor that change nothing, and functions that do not concern files: passed on to the
@@ -78,18 +65,6 @@ impl Inner for Preview1 {
         fn proc_raise(signal: types::Signal) -> ();
         fn sched_yield() -> ();
         fn random_get(buf: GuestPtr<u8>, len: types::Size) -> ();
-        fn sock_accept(fd: types::Fd, flags: Fdflags) -> types::Fd;
-        fn sock_recv(
-            fd: types::Fd,
-            data: types::IovecArray,
-            flags: types::Riflags
-        ) -> (types::Size, types::Roflags);
-        fn sock_send(
-            fd: types::Fd,
-            data: types::CiovecArray,
-            flags: types::Siflags
-        ) -> types::Size;
-        fn sock_shutdown(fd: types::Fd, how: types::Sdflags) -> ();
     }
 
     passed_on! {
@@ -99,9 +74,6 @@ impl Inner for Preview1 {
             len: types::Filesize,
             advice: types::Advice
         ) -> ();
-        async fn fd_fdstat_get(fd: types::Fd) -> types::Fdstat;
-        async fn fd_filestat_get(fd: types::Fd) -> types::Filestat;
-        async fn fd_read(fd: types::Fd, iovs: types::IovecArray) -> types::Size;
         async fn fd_pread(
             fd: types::Fd,
             iovs: types::IovecArray,
@@ -114,8 +86,96 @@ impl Inner for Preview1 {
         ) -> types::Filesize;
     }
 
-    /// Sleeps without blocking, if the module waits for a single timer: wasmtime-wasi would block the thread, and
-    /// every other guest on that thread.
+    /// Accepts a connection to `$PORT`. It never blocks, whatever the flags.
+    fn sock_accept(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        fd: types::Fd,
+        flags: Fdflags,
+    ) -> Result<types::Fd, Error> {
+        if !ModuleSockets::owns(fd) {
+            return self.wasi.sock_accept(memory, fd, flags);
+        }
+        Ok(self.sockets.accept(fd)?)
+    }
+
+    fn sock_recv(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        fd: types::Fd,
+        data: types::IovecArray,
+        flags: types::Riflags,
+    ) -> Result<(types::Size, types::Roflags), Error> {
+        if !ModuleSockets::owns(fd) {
+            return self.wasi.sock_recv(memory, fd, data, flags);
+        }
+        if !flags.is_empty() {
+            return Err(Errno::Notsup.into());
+        }
+        let len = self.read_socket(memory, fd, data)?;
+        Ok((len, types::Roflags::empty()))
+    }
+
+    fn sock_send(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        fd: types::Fd,
+        data: types::CiovecArray,
+        flags: types::Siflags,
+    ) -> Result<types::Size, Error> {
+        if !ModuleSockets::owns(fd) {
+            return self.wasi.sock_send(memory, fd, data, flags);
+        }
+        self.write_socket(memory, fd, data)
+    }
+
+    fn sock_shutdown(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        fd: types::Fd,
+        how: types::Sdflags,
+    ) -> Result<(), Error> {
+        if !ModuleSockets::owns(fd) {
+            return self.wasi.sock_shutdown(memory, fd, how);
+        }
+        Ok(self.sockets.shut_down(fd, how)?)
+    }
+
+    async fn fd_fdstat_get(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        fd: types::Fd,
+    ) -> Result<types::Fdstat, Error> {
+        if ModuleSockets::owns(fd) {
+            return Ok(self.sockets.describe(fd)?);
+        }
+        self.wasi.fd_fdstat_get(memory, fd).await
+    }
+
+    async fn fd_filestat_get(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        fd: types::Fd,
+    ) -> Result<types::Filestat, Error> {
+        if ModuleSockets::owns(fd) {
+            return Ok(self.sockets.describe_file(fd)?);
+        }
+        self.wasi.fd_filestat_get(memory, fd).await
+    }
+
+    async fn fd_read(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        fd: types::Fd,
+        buffers: types::IovecArray,
+    ) -> Result<types::Size, Error> {
+        if ModuleSockets::owns(fd) {
+            return self.read_socket(memory, fd, buffers);
+        }
+        self.wasi.fd_read(memory, fd, buffers).await
+    }
+
+    /// Waits without blocking the thread where wasmtime-wasi would block it, and every other guest on it.
     async fn poll_oneoff(
         &mut self,
         memory: &mut GuestMemory<'_>,
@@ -123,16 +183,9 @@ impl Inner for Preview1 {
         events: GuestPtr<types::Event>,
         len: types::Size,
     ) -> Result<types::Size, Error> {
-        let absolute = types::Subclockflags::SUBSCRIPTION_CLOCK_ABSTIME;
-        if len == 1 {
-            let subscription = memory.read(subscriptions)?;
-            if let types::SubscriptionU::Clock(clock) = &subscription.u
-                && !clock.flags.contains(absolute)
-            {
-                tokio::time::sleep(Duration::from_nanos(clock.timeout)).await;
-                memory.write(events, timer_event(subscription.userdata))?;
-                return Ok(1);
-            }
+        let waited = self.wait_for_events(memory, subscriptions, events, len);
+        if let Some(count) = waited.await? {
+            return Ok(count);
         }
         self.wasi
             .poll_oneoff(memory, subscriptions, events, len)
@@ -171,6 +224,9 @@ impl Inner for Preview1 {
         fd: types::Fd,
         flags: Fdflags,
     ) -> Result<(), Error> {
+        if ModuleSockets::owns(fd) {
+            return Ok(self.sockets.check_flags(fd, flags)?);
+        }
         self.wasi.fd_fdstat_set_flags(memory, fd, flags)?;
         if let Some(opened) = self.files.get_mut(&u32::from(fd)) {
             opened.append = flags.contains(Fdflags::APPEND);
@@ -179,6 +235,9 @@ impl Inner for Preview1 {
     }
 
     async fn fd_close(&mut self, memory: &mut GuestMemory<'_>, fd: types::Fd) -> Result<(), Error> {
+        if ModuleSockets::owns(fd) {
+            return Ok(self.sockets.close(fd)?);
+        }
         self.folders.check_not_spare(fd)?;
         self.folders.keep_spare(&mut self.wasi, fd).await;
         self.wasi.fd_close(memory, fd).await?;
@@ -250,6 +309,9 @@ impl Inner for Preview1 {
         fd: types::Fd,
         buffers: types::CiovecArray,
     ) -> Result<types::Size, Error> {
+        if ModuleSockets::owns(fd) {
+            return self.write_socket(memory, fd, buffers);
+        }
         let _growth = self.charge_write(memory, fd, buffers, None)?;
         self.wasi.fd_write(memory, fd, buffers).await
     }
@@ -290,6 +352,10 @@ impl Inner for Preview1 {
         inheriting: Rights,
         flags: Fdflags,
     ) -> Result<types::Fd, Error> {
+        if ModuleSockets::owns(dir) {
+            let path = read_path(memory, path)?;
+            return Ok(self.sockets.open(dir, &path)?);
+        }
         if self.files.contains_key(&u32::from(dir)) {
             return Err(Errno::Notdir.into());
         }

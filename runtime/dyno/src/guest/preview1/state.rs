@@ -19,7 +19,10 @@ use crate::guest::filesystem::paths::{FileRefusal, LastLink, ResolvedPath};
 use crate::guest::filesystem::quota::DiskQuota;
 use crate::guest::filesystem::tree::FileTree;
 use crate::guest::limits::handles::RESOURCES_MAX;
+use crate::guest::network::port::ServerPort;
 use crate::guest::preview1::folders::{OpenFolders, read_path};
+use crate::guest::preview1::network::ModuleNetwork;
+use crate::guest::preview1::sockets::ModuleSockets;
 
 /// The most buffers of one write: the number that POSIX requires for `writev`.
 const BUFFERS_MAX: u32 = 1_024;
@@ -32,6 +35,7 @@ pub(crate) struct Preview1 {
     /// Open files by descriptor.
     pub(super) files: HashMap<u32, OpenFile>,
     pub(super) folders: OpenFolders,
+    pub(super) sockets: ModuleSockets,
 }
 
 /// A file that a module has open.
@@ -51,7 +55,14 @@ impl From<FileRefusal> for Error {
 
 impl Preview1 {
     /// `wasi` must have been given the folders of the tree, in the tree's order.
-    pub(crate) fn new(mut wasi: WasiP1Ctx, tree: Arc<FileTree>, quota: Arc<DiskQuota>) -> Preview1 {
+    /// A module with a `port` can accept connections to it.
+    pub(crate) fn new(
+        mut wasi: WasiP1Ctx,
+        tree: Arc<FileTree>,
+        quota: Arc<DiskQuota>,
+        port: Option<&Arc<ServerPort>>,
+        network: ModuleNetwork,
+    ) -> Preview1 {
         wasi.ctx().table.set_max_capacity(RESOURCES_MAX);
         let folders = OpenFolders::new(&mut wasi, &tree);
         Preview1 {
@@ -60,6 +71,7 @@ impl Preview1 {
             quota,
             files: HashMap::new(),
             folders,
+            sockets: ModuleSockets::new(port, network),
         }
     }
 
@@ -104,9 +116,7 @@ impl Preview1 {
         buffers: types::CiovecArray,
         at: Option<u64>,
     ) -> Result<Option<SizeChange>, Error> {
-        if buffers.len() > BUFFERS_MAX {
-            return Err(Errno::Inval.into());
-        }
+        check_buffer_count(buffers.len())?;
         let Some((file, append)) = self.writable_file(fd) else {
             return Ok(None);
         };
@@ -131,6 +141,47 @@ impl Preview1 {
         )?))
     }
 
+    /// Reads from a socket into the first buffer that is not empty, as the engine reads files.
+    pub(super) fn read_socket(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        fd: types::Fd,
+        buffers: types::IovecArray,
+    ) -> Result<types::Size, Error> {
+        check_buffer_count(buffers.len())?;
+        for place in buffers.iter() {
+            let buffer = memory.read(place?)?;
+            if buffer.buf_len > 0 {
+                let to = memory.as_slice_mut(buffer.buf.as_array(buffer.buf_len))?;
+                let len = self.sockets.read(fd, to.ok_or(Errno::Notsup)?)?;
+                // At most the length of the buffer.
+                return Ok(len as types::Size);
+            }
+        }
+        Ok(self.sockets.read(fd, &mut [])? as types::Size)
+    }
+
+    /// Writes the first buffer that is not empty to a socket, or a part of it.
+    pub(super) fn write_socket(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        fd: types::Fd,
+        buffers: types::CiovecArray,
+    ) -> Result<types::Size, Error> {
+        check_buffer_count(buffers.len())?;
+        for place in buffers.iter() {
+            let buffer = memory.read(place?)?;
+            if buffer.buf_len > 0 {
+                let bytes = memory.as_slice(buffer.buf.as_array(buffer.buf_len))?;
+                let len = self.sockets.write(fd, bytes.ok_or(Errno::Notsup)?)?;
+                // At most the length of the buffer.
+                return Ok(len as types::Size);
+            }
+        }
+        // Without bytes, a write tells whether the connection was opened.
+        Ok(self.sockets.write(fd, &[])? as types::Size)
+    }
+
     /// Refuses to change one of the app's files or folders.
     pub(super) fn check_writable(&self, fd: types::Fd) -> Result<(), Error> {
         let file = self.files.get(&u32::from(fd));
@@ -138,6 +189,13 @@ impl Preview1 {
             return Err(Errno::Rofs.into());
         }
         Ok(())
+    }
+}
+
+fn check_buffer_count(count: u32) -> Result<(), Error> {
+    match count > BUFFERS_MAX {
+        true => Err(Errno::Inval.into()),
+        false => Ok(()),
     }
 }
 

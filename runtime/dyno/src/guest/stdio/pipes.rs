@@ -5,13 +5,13 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use parking_lot::Mutex;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use wasmtime_wasi::cli::{IsTerminal, StdinStream, StdoutStream};
 use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, StreamResult};
 
@@ -59,6 +59,11 @@ impl InputPipe {
         input.from = None;
         input.chunk.clear();
     }
+
+    /// Ready when there is data to read, or the source is at its end.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.lock().poll_fill(cx)
+    }
 }
 
 impl InputState {
@@ -70,15 +75,13 @@ impl InputState {
         if !self.chunk.is_empty() {
             return Poll::Ready(());
         }
-        self.chunk.resize(CHUNK_BYTES, 0);
-        let mut buffer = ReadBuf::new(&mut self.chunk);
-        let polled = Pin::new(from).poll_read(cx, &mut buffer);
-        let filled = buffer.filled().len();
-        self.chunk.truncate(filled);
-        match ready!(polled) {
-            Ok(()) if filled > 0 => {}
+        self.chunk.reserve(CHUNK_BYTES);
+        let mut room = (&mut self.chunk).limit(CHUNK_BYTES);
+        let read = pin!(from.read_buf(&mut room)).poll(cx);
+        match ready!(read) {
+            Ok(1..) => {}
             // To the guest, a source that failed is at its end.
-            Ok(()) | Err(_) => self.from = None,
+            Ok(0) | Err(_) => self.from = None,
         }
         Poll::Ready(())
     }
@@ -129,7 +132,7 @@ impl InputStream for InputPipe {
 #[wasmtime_wasi::async_trait]
 impl Pollable for InputPipe {
     async fn ready(&mut self) {
-        poll_fn(|cx| self.0.lock().poll_fill(cx)).await;
+        poll_fn(|cx| self.poll_readable(cx)).await;
     }
 }
 
@@ -185,6 +188,11 @@ impl OutputPipe {
             let waiting = poll_fn(|cx| pipe.0.lock().poll_writer_task(cx)).await;
             waiting.into_iter().for_each(Waker::wake);
         }));
+    }
+
+    /// Ready when the guest may write, or when the pipe is closed.
+    pub(crate) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.lock().poll_room(cx)
     }
 
     /// Waits until everything that the guest wrote has been taken, and closes the target.
@@ -324,7 +332,7 @@ impl OutputStream for OutputPipe {
 #[wasmtime_wasi::async_trait]
 impl Pollable for OutputPipe {
     async fn ready(&mut self) {
-        poll_fn(|cx| self.0.lock().poll_room(cx)).await;
+        poll_fn(|cx| self.poll_writable(cx)).await;
     }
 }
 

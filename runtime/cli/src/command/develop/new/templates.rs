@@ -116,6 +116,19 @@ pub(super) const TEMPLATES: &[Template] = &[
         next: "dyno local NAME",
     },
     Template {
+        name: "go",
+        about: "a web app in Go, with net/http",
+        files: &[
+            file!("go", "go.mod"),
+            file!("go", "main.go"),
+            file!("go", "templates/index.html"),
+            file!("go", "static/style.css"),
+            file!("go", "README.md"),
+            file!("go", ".gitignore", "gitignore"),
+        ],
+        next: "dyno local NAME",
+    },
+    Template {
         name: "static",
         about: "a static site: pages that need no tools",
         files: &[
