@@ -1,6 +1,8 @@
 //! Apps in Python.
 
 mod apps;
+mod asgi;
+mod asgi_frameworks;
 mod django;
 mod example_blog;
 mod projects;

@@ -55,8 +55,10 @@ const MISSING_MODULES: [(&str, &str); 11] = [
     ("tkinter", "a dyno has no screen"),
     ("turtle", "a dyno has no screen"),
 ];
-const NO_TLS: &str = "`ssl` can be imported, but its connections fail: a dyno's Python has no OpenSSL, so no TLS and no \
-                      https://. Connect without TLS, or through a service in another language";
+const NO_TLS: &str = "`ssl` can be imported, but its own connections fail: a dyno's Python has no OpenSSL. https:// works \
+                      with urllib, http.client, requests, urllib3 and httpx; connect without TLS elsewhere";
+/// The native package behind FastAPI and pydantic, and its advice in place of the general one.
+const PYDANTIC_CORE: &str = "pydantic_core";
 /// Most warnings of one build: the first ones tell what is wrong.
 const WARNINGS_MAX: usize = 20;
 

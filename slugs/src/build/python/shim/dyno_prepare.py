@@ -8,9 +8,9 @@ import os
 import sys
 
 import dyno_library
+import dyno_packages
 import dyno_runtime
 import dyno_tls
-import dyno_serve
 
 PACKAGES = "/0"
 BUILD = "/1"
@@ -31,9 +31,10 @@ def prepare():
     import_library()
     # Before any package is imported: some check only once whether the library has a function.
     dyno_runtime.adapt_library(f"{BUILD}/zoneinfo")
+    dyno_packages.install()
     with open(f"{BUILD}/failures.txt", "w") as file:
         file.writelines(failed_imports())
-    dyno_serve.adapt_flask()
+    dyno_packages.import_later_parts()
     importlib.invalidate_caches()
     # All these objects stay alive: later garbage collections need not visit them, nor touch their memory.
     gc.collect()
