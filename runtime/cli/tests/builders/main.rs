@@ -9,6 +9,7 @@
 mod app_folder;
 mod c;
 mod hostile_clients;
+mod https_server;
 mod javascript;
 mod python;
 mod ruby;

@@ -3,6 +3,7 @@
 mod apps;
 mod asgi;
 mod asgi_frameworks;
+mod client;
 mod django;
 mod example_blog;
 mod projects;

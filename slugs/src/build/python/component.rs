@@ -15,10 +15,14 @@ use crate::build::toolbox::sources::{SourceFile, digest_files, read_text_lossy};
 /// A version of WASI that every engine of WASI 0.2 has, as in `shim/http.wit`. componentize-py replaces it by its own version.
 const WASI: &str = "0.2.0";
 /// The modules that the component holds besides the interpreter, by file name. componentize-py imports the first.
-const SHIM: [(&str, &str); 16] = [
+const SHIM: [(&str, &str); 17] = [
     ("dyno_app.py", include_str!("shim/dyno_app.py")),
     ("dyno_asgi.py", include_str!("shim/dyno_asgi.py")),
     ("dyno_client.py", include_str!("shim/dyno_client.py")),
+    (
+        "dyno_client_packages.py",
+        include_str!("shim/dyno_client_packages.py"),
+    ),
     ("dyno_command.py", include_str!("shim/dyno_command.py")),
     ("dyno_hash.py", include_str!("shim/dyno_hash.py")),
     ("dyno_library.py", include_str!("shim/dyno_library.py")),

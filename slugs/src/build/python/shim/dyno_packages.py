@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 
+from dyno_client_packages import adapt_httpcore, adapt_urllib3
 from dyno_runtime import done_at_once, outside_of_loop
 
 
@@ -94,18 +95,6 @@ def adapt_asgiref_executor(module):
     module.CurrentThreadExecutor.submit = lambda self, fn, /, *args, **kwargs: done_at_once(fn, *args, **kwargs)
 
 
-def adapt_urllib3(module):
-    import dyno_client
-
-    dyno_client.adapt_urllib3(module)
-
-
-def adapt_httpcore(module):
-    import dyno_client
-
-    dyno_client.adapt_httpcore(module)
-
-
 ADAPTATIONS = {
     "anyio._backends._asyncio": adapt_anyio,
     "asgiref.current_thread_executor": adapt_asgiref_executor,
@@ -117,7 +106,7 @@ ADAPTATIONS = {
     "urllib3.connection": adapt_urllib3,
 }
 # Modules that packages import only in the first request; with them in the snapshot, it is no slower than others.
-IMPORTED_LATER = {"anyio": "anyio._backends._asyncio"}
+IMPORTED_LATER = {"anyio": "anyio._backends._asyncio", "httpx": "httpcore"}
 
 
 def import_later_parts():

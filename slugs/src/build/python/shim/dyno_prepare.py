@@ -8,7 +8,6 @@ import os
 import sys
 
 import dyno_library
-import dyno_packages
 import dyno_runtime
 import dyno_tls
 
@@ -31,6 +30,8 @@ def prepare():
     import_library()
     # Before any package is imported: some check only once whether the library has a function.
     dyno_runtime.adapt_library(f"{BUILD}/zoneinfo")
+    import dyno_packages  # not before `ssl` can be imported
+
     dyno_packages.install()
     with open(f"{BUILD}/failures.txt", "w") as file:
         file.writelines(failed_imports())

@@ -214,6 +214,17 @@ def adapt_asyncio():
         before(self, selector or Selector())
 
     loop.__init__ = __init__
+    adapt_asyncio_tls()
+
+
+def adapt_asyncio_tls():
+    """`asyncio` was imported when there was no `ssl` yet. With it, TLS fails with the reason."""
+    import asyncio.sslproto
+    import ssl
+
+    for module in (asyncio.base_events, asyncio.selector_events, asyncio.sslproto):
+        module.ssl = ssl
+    asyncio.sslproto.SSLAgainErrors = (ssl.SSLWantReadError, ssl.SSLSyscallError)
 
 
 def adapt_https():
