@@ -279,6 +279,9 @@ class Upstream:
                 handle.__exit__(None, None, None)
                 setattr(self, name, None)
 
+    def __del__(self):
+        self.close()  # else its handles would be released in any order
+
 
 class HttpsSocket:
     """What `http.client` and urllib3 take for a TLS socket."""

@@ -78,6 +78,8 @@ def load():
     begin(folders_of(entry), ["app"])
     for name, value in entry.get("env", {}).items():
         os.environ.setdefault(name, value)
+    # Programs read it to start their server, whose place the dyno takes.
+    os.environ.setdefault("PORT", "8000")
     if entry.get("chdir"):
         os.chdir(os.path.join("/", entry["chdir"]))
     script, script_module = entry.get("script"), entry.get("script_module")

@@ -9,6 +9,7 @@ import io
 import os
 import re
 import sys
+import types
 
 # Modules that need what a dyno does not have, each with what to do instead.
 ABSENT = {
@@ -136,6 +137,22 @@ def adapt_threads():
     threading.Thread.start = start_thread
     multiprocessing.process.BaseProcess.start = start_process
     concurrent.futures.thread.ThreadPoolExecutor.submit = submit
+
+
+class SemLock:
+    """`_multiprocessing.SemLock`: libraries import it long before they start a process."""
+
+    SEM_VALUE_MAX = 2**31 - 1
+
+    def __init__(self, *args, **named):
+        raise OSError(NO_PROCESSES)
+
+
+def multiprocessing_module():
+    """Makes the module `_multiprocessing`, for `sys.modules`: servers' packages import what is built on it."""
+    made = types.ModuleType("_multiprocessing", multiprocessing_module.__doc__)
+    made.SemLock, made.sem_unlink, made.flags = SemLock, lambda name: None, {}
+    return made
 
 
 def submit(self, fn, /, *args, **kwargs):
