@@ -286,9 +286,11 @@ class Upstream:
 class HttpsSocket:
     """What `http.client` and urllib3 take for a TLS socket."""
 
-    def __init__(self, host, port, timeout, translate=None):
+    def __init__(self, host, port, timeout, translate=None, is_eager=False):
         self.upstream = Upstream(host, port, wait_blocking)
         self.translate = translate
+        self.is_eager = is_eager  # whether a sent request waits for the head of its response
+        self.failure = None  # of that wait
         self.is_closed = False
         self.reader = None
         self.settimeout(timeout)
@@ -302,12 +304,25 @@ class HttpsSocket:
 
     def sendall(self, data, flags=0):
         self.done(self.upstream.write(bytes(memoryview(data).cast("B")), self.timeout))
+        if self.is_eager and self.upstream.is_sent and not self.upstream.is_answered:
+            self.wait_for_head()
+
+    def wait_for_head(self):
+        """Raises why no connection was made, as the clients expect it while they send. Other errors are for those who read."""
+        try:
+            finished(self.upstream.read_head(self.timeout))
+        except CONNECT_ERRORS:
+            raise
+        except OSError as error:
+            self.failure = error
 
     def send(self, data, flags=0):
         self.sendall(data)
         return len(memoryview(data).cast("B"))
 
     def recv(self, size, flags=0):
+        if self.failure is not None:
+            raise self.failure
         return self.done(self.upstream.read(size, self.timeout))
 
     def recv_into(self, buffer, size=0, flags=0):
@@ -381,4 +396,4 @@ def connect(connection):
         raise OSError(NO_PROXY)
     if getattr(connection._context, "has_certificate", False):
         raise ssl.SSLError(NO_CERTIFICATE)
-    connection.sock = HttpsSocket(connection.host, connection.port, connection.timeout)
+    connection.sock = HttpsSocket(connection.host, connection.port, connection.timeout, is_eager=True)
