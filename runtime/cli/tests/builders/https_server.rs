@@ -84,9 +84,16 @@ fn answer(session: &mut Session, head: &str, path: &str, body: &[u8]) -> Option<
             return None;
         }
         "/streams" => return stream(session),
-        _ => reply("200 OK", "X-Kind: echo\r\n", &[head.as_bytes(), body].concat()),
+        _ => reply(
+            "200 OK",
+            "X-Kind: echo\r\n",
+            &[head.as_bytes(), body].concat(),
+        ),
     };
-    session.write_all(&text).and_then(|()| session.flush()).ok()?;
+    session
+        .write_all(&text)
+        .and_then(|()| session.flush())
+        .ok()?;
     (path != "/cut").then_some(())
 }
 
@@ -94,7 +101,10 @@ fn answer(session: &mut Session, head: &str, path: &str, body: &[u8]) -> Option<
 fn stream(session: &mut Session) -> Option<()> {
     let head: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     for part in [head, b"4\r\none\n\r\n", b"4\r\ntwo\n\r\n", b"0\r\n\r\n"] {
-        session.write_all(part).and_then(|()| session.flush()).ok()?;
+        session
+            .write_all(part)
+            .and_then(|()| session.flush())
+            .ok()?;
         thread::sleep(Duration::from_millis(20));
     }
     Some(())

@@ -18,9 +18,7 @@ use crate::manifest::dotenv;
 use crate::manifest::procfile::Procfile;
 use description::PythonEntry;
 use servers::{AppReference, ServeCommand, is_dotted};
-use shapes::{
-    USUAL_MODULES, find_app_name, find_in_module, find_in_other_files, find_in_packages,
-};
+use shapes::{USUAL_MODULES, find_app_name, find_in_module, find_in_other_files, find_in_packages};
 
 /// The words of a Procfile's command, as typed.
 fn words_of(command: &ProcessCommand) -> Vec<String> {

@@ -172,7 +172,10 @@ fn a_client_that_leaves_ends_its_request_alone() {
     };
     let host = "HTTP/1.1\r\nHost: demo.localhost\r\n";
     let part = "x".repeat(200_000);
-    leave(&format!("POST /disconnects {host}Content-Length: 400000\r\n\r\n{part}"), 0);
+    leave(
+        &format!("POST /disconnects {host}Content-Length: 400000\r\n\r\n{part}"),
+        0,
+    );
     assert_eq!(local.get("/shows-log").text(), "http.disconnect");
     assert_eq!(local.get("/").text(), "3 web.1", "the same instance");
     let mark = local.line_count();
@@ -219,17 +222,28 @@ fn the_lifespan_begins_at_boot_and_its_tasks_go_on_in_requests() {
     let app = App::new(&[
         NONE,
         ("main.py", LIFESPAN),
-        ("Procfile", "web: uvicorn main:app --host 0.0.0.0 --port $PORT\n"),
+        (
+            "Procfile",
+            "web: uvicorn main:app --host 0.0.0.0 --port $PORT\n",
+        ),
     ]);
     let local = app.run(&["--watch"]);
     local.wait_for_line("watching", |line| line.contains("Watching"));
     for _ in 0..2 {
-        assert_eq!(local.get("/").text(), "boot True", "each request has a copy of the state");
+        assert_eq!(
+            local.get("/").text(),
+            "boot True",
+            "each request has a copy of the state"
+        );
     }
     // A failing startup fails the release, as an app that raises does. What worked before goes on.
     for (file, text, told) in [
         (".env", "FAILS=db.test\n", "no database at db.test"),
-        ("main.py", "raise RuntimeError('not today')\n", "RuntimeError: not today"),
+        (
+            "main.py",
+            "raise RuntimeError('not today')\n",
+            "RuntimeError: not today",
+        ),
     ] {
         let mark = local.line_count();
         app.write(file, text);
@@ -262,8 +276,14 @@ def plain(environ, start_response):
     return [b'wsgi ' + environ['PATH_INFO'].encode()]
 ";
     for (line, reply) in [
-        ("hypercorn --bind :$PORT --root-path /shop 'asgi:main:App'", "/shop/shop/x"),
-        ("gunicorn -k uvicorn.workers.UvicornWorker 'main:make()'", "/x"),
+        (
+            "hypercorn --bind :$PORT --root-path /shop 'asgi:main:App'",
+            "/shop/shop/x",
+        ),
+        (
+            "gunicorn -k uvicorn.workers.UvicornWorker 'main:make()'",
+            "/x",
+        ),
         ("uvicorn main:plain", "wsgi /x"),
     ] {
         let app = App::new(&[

@@ -42,7 +42,10 @@ fn check_errors(local: &DynoProcess) {
     assert_eq!(local.get("/raises").status, 500);
     let reply = local.get("/fails-later");
     assert_eq!((reply.text(), reply.complete), ("half".to_owned(), false));
-    for error in ["LookupError: nothing of raises", "ValueError: no more of fails_later"] {
+    for error in [
+        "LookupError: nothing of raises",
+        "ValueError: no more of fails_later",
+    ] {
         local.wait_for_line_after(mark, error, |line| line.contains(error));
     }
     let told = local.lines()[mark..].join("\n");
@@ -66,9 +69,17 @@ fn starlette_has_sessions_forms_files_and_streams() {
     assert_eq!(form.json(), json!(["grüße", "a.bin", 7]));
     for path in ["/static/style.css", "/file"] {
         let file = local.get(path);
-        assert_eq!((file.status, file.text().as_str()), (200, STARLETTE[3].1), "{path}");
+        assert_eq!(
+            (file.status, file.text().as_str()),
+            (200, STARLETTE[3].1),
+            "{path}"
+        );
     }
-    let etag = local.get("/static/style.css").header("etag").unwrap().to_owned();
+    let etag = local
+        .get("/static/style.css")
+        .header("etag")
+        .unwrap()
+        .to_owned();
     let known = format!("If-None-Match: {etag}");
     let cached = local.request("GET", "/static/style.css", &[&known], b"");
     assert_eq!((cached.status, cached.body.len()), (304, 0));
@@ -78,10 +89,17 @@ fn starlette_has_sessions_forms_files_and_streams() {
     assert_eq!((head.status, head.body.len()), (200, 0));
     assert_eq!(head.header("content-length"), Some("19"));
     let stream = local.get("/stream");
-    assert_eq!((stream.text(), stream.complete), ("0\n1\n2\n".to_owned(), true));
+    assert_eq!(
+        (stream.text(), stream.complete),
+        ("0\n1\n2\n".to_owned(), true)
+    );
     for path in ["/echo", "/streamed-echo"] {
         let echo = local.post(path, &all_bytes());
-        assert!(echo.body == all_bytes() && echo.complete, "{path}: {}", echo.body.len());
+        assert!(
+            echo.body == all_bytes() && echo.complete,
+            "{path}: {}",
+            echo.body.len()
+        );
     }
     assert_eq!(local.get("/refuses").status, 418);
     assert!(local.stop().success());
@@ -101,7 +119,11 @@ fn starlette_outlives_errors_and_clients_that_leave() {
     stream.read_exact(&mut [0; 500]).unwrap();
     drop(stream);
     assert_eq!(local.get("/refuses").status, 418);
-    let upgrade = ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"];
+    let upgrade = [
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Version: 13",
+    ];
     let refused = local.request("GET", "/socket", &upgrade, b"");
     assert!(refused.status >= 400, "{refused:?}");
     // A lifespan that fails never replaces what works.
@@ -131,7 +153,11 @@ fn quart_is_started_as_a_program() {
     assert_eq!(second.text(), "a 2");
     check_errors(&local);
     let echo = local.post("/echo", &all_bytes());
-    assert!(echo.body == all_bytes() && echo.complete, "{}", echo.body.len());
+    assert!(
+        echo.body == all_bytes() && echo.complete,
+        "{}",
+        echo.body.len()
+    );
     let json = local.request("POST", "/json", &["Content-Type: application/json"], b"[1]");
     assert_eq!(json.json(), json!({"received": [1]}));
     assert_eq!(local.get("/later").text(), "begun");
@@ -141,7 +167,10 @@ fn quart_is_started_as_a_program() {
     );
     let head = local.request("HEAD", "/", &[], b"");
     assert_eq!((head.status, head.body.len()), (200, 0));
-    assert_eq!((local.get("/cached").status, local.get("/refuses").status), (304, 403));
+    assert_eq!(
+        (local.get("/cached").status, local.get("/refuses").status),
+        (304, 403)
+    );
     assert!(local.stop().success());
 }
 
@@ -174,7 +203,10 @@ async def create(item: Item):
 
 #[test]
 fn fastapi_runs_with_pydantic_1_and_is_refused_with_pydantic_2() {
-    let newest = App::new(&[("requirements.txt", "fastapi==0.165.0\n"), ("main.py", FASTAPI)]);
+    let newest = App::new(&[
+        ("requirements.txt", "fastapi==0.165.0\n"),
+        ("main.py", FASTAPI),
+    ]);
     let told = newest.refused();
     assert!(
         told.contains("main.py:4: `fastapi` needs pydantic 2, whose core is native code"),
@@ -187,15 +219,29 @@ fn fastapi_runs_with_pydantic_1_and_is_refused_with_pydantic_2() {
         ("Procfile", "web: fastapi run main.py --port $PORT\n"),
     ]);
     let local = app.run(&[]);
-    assert_eq!(local.get("/items/3?limit=4").json(), json!({"number": 3, "limit": 4}));
+    assert_eq!(
+        local.get("/items/3?limit=4").json(),
+        json!({"number": 3, "limit": 4})
+    );
     assert_eq!(local.get("/items/0").status, 404);
     assert_eq!(local.get("/items/x").status, 422);
     let sent = r#"{"name": "tea", "price": "1.5"}"#;
-    let made = local.request("POST", "/items", &["Content-Type: application/json"], sent.as_bytes());
+    let made = local.request(
+        "POST",
+        "/items",
+        &["Content-Type: application/json"],
+        sent.as_bytes(),
+    );
     assert_eq!(made.status, 201);
-    assert_eq!(made.json(), json!({"name": "tea", "price": 1.5, "tags": []}));
+    assert_eq!(
+        made.json(),
+        json!({"name": "tea", "price": 1.5, "tags": []})
+    );
     let schema = local.get("/openapi.json").json();
-    assert!(schema["paths"]["/items/{number}"]["get"].is_object(), "{schema}");
+    assert!(
+        schema["paths"]["/items/{number}"]["get"].is_object(),
+        "{schema}"
+    );
     assert!(local.stop().success());
 }
 
@@ -276,7 +322,10 @@ fn django_runs_by_its_asgi_file() {
         ("mysite/settings.py", SETTINGS),
         ("mysite/urls.py", URLS),
         ("mysite/asgi.py", ASGI),
-        ("Procfile", "web: daphne -b 0.0.0.0 -p $PORT mysite.asgi:application\n"),
+        (
+            "Procfile",
+            "web: daphne -b 0.0.0.0 -p $PORT mysite.asgi:application\n",
+        ),
     ]);
     let local = app.run(&[]);
     let index = local.get("/?q=gr%C3%BCn");
@@ -285,7 +334,11 @@ fn django_runs_by_its_asgi_file() {
     assert_eq!(local.get("/query").text(), "2");
     assert_eq!(local.get("/nested").text(), "4");
     let echo = local.post("/echo", &all_bytes());
-    assert!(echo.body == all_bytes() && echo.complete, "{}", echo.body.len());
+    assert!(
+        echo.body == all_bytes() && echo.complete,
+        "{}",
+        echo.body.len()
+    );
     check_errors(&local);
     let head = local.request("HEAD", "/", &[], b"");
     assert_eq!((head.status, head.body.len()), (200, 0));

@@ -34,7 +34,14 @@ fn https_and_databases_work_with_unmodified_libraries() {
             .env("SSL_CERT_FILE", &https.root)
             .env_remove("SSL_CERT_DIR"),
     );
-    for checks in ["Urllib", "Requests", "Urllib3", "Httpx", "Databases", "Sockets"] {
+    for checks in [
+        "Urllib",
+        "Requests",
+        "Urllib3",
+        "Httpx",
+        "Databases",
+        "Sockets",
+    ] {
         let told = local.get(&format!("/{checks}")).text();
         assert!(told.ends_with("\nOK\n"), "{told}");
     }

@@ -42,7 +42,7 @@ const APP_MAKERS: [&str; 15] = [
     "BlackSheep",
     "get_asgi_application",
     "ProtocolTypeRouter",
-    ];
+];
 /// Folders at the top that do not hold the app.
 const IGNORED_PACKAGES: [&str; 8] = [
     "tests",

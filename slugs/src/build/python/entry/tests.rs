@@ -303,14 +303,23 @@ fn django_projects_are_recognized_by_manage_py() {
         .chain([("Procfile", "web: daphne mysite.asgi:application\n")])
         .collect();
     is_app(&asgi, "mysite.asgi:application", &[""]);
-    let only_asgi = [mysite[0], mysite[1], ("mysite/settings.py", "DEBUG = False\n"), mysite[4]];
+    let only_asgi = [
+        mysite[0],
+        mysite[1],
+        ("mysite/settings.py", "DEBUG = False\n"),
+        mysite[4],
+    ];
     is_app(&only_asgi, "mysite.asgi:application", &[""]);
 }
 
 #[test]
 fn asgi_apps_are_found_as_others_are() {
     is_app(&[("app.py", STARLETTE)], "app:site", &[""]);
-    is_app(&[("asgi.py", STARLETTE), ("models.py", "")], "asgi:site", &[""]);
+    is_app(
+        &[("asgi.py", STARLETTE), ("models.py", "")],
+        "asgi:site",
+        &[""],
+    );
     is_app(&[("shop.py", STARLETTE)], "shop:site", &[""]);
     let uvicorn = [
         ("src/shop/__init__.py", FACTORY),
@@ -322,17 +331,29 @@ fn asgi_apps_are_found_as_others_are() {
     is_app(&uvicorn, "shop:create_app()", &["src", ""]);
     assert_eq!(found(&uvicorn).expect("an app").root_path, "/shop");
     let fastapi = [
-        ("api/main.py", "from fastapi import FastAPI\napi = FastAPI()\n"),
+        (
+            "api/main.py",
+            "from fastapi import FastAPI\napi = FastAPI()\n",
+        ),
         ("api/__init__.py", ""),
         ("Procfile", "web: fastapi run api/main.py --app api\n"),
     ];
     is_app(&fastapi, "api.main:api", &[""]);
-    let quart = [("site.py", "app = Quart(__name__)\n"), ("Procfile", "web: quart --app site run\n")];
+    let quart = [
+        ("site.py", "app = Quart(__name__)\n"),
+        ("Procfile", "web: quart --app site run\n"),
+    ];
     is_app(&quart, "site:", &[""]);
     let serving = format!("{STARLETTE}import uvicorn\nuvicorn.run(site)\n");
-    assert_eq!(found(&[("main.py", &serving)]).expect("a program").script, "main.py");
+    assert_eq!(
+        found(&[("main.py", &serving)]).expect("a program").script,
+        "main.py"
+    );
     let guarded = "import uvicorn\nif __name__ == '__main__':\n    uvicorn.run('shop.web:site')\n";
-    assert_eq!(found(&[("main.py", guarded)]).expect("a program").script, "main.py");
+    assert_eq!(
+        found(&[("main.py", guarded)]).expect("a program").script,
+        "main.py"
+    );
 }
 
 #[test]

@@ -79,7 +79,10 @@ pub(super) fn parse_server(program: &str, words: &[String]) -> Result<ServeComma
     };
     // hypercorn's prefix says what kind of app it is.
     let kinds = ["asgi:", "wsgi:"];
-    let app = kinds.iter().find_map(|kind| app.strip_prefix(kind)).unwrap_or(app);
+    let app = kinds
+        .iter()
+        .find_map(|kind| app.strip_prefix(kind))
+        .unwrap_or(app);
     let is_factory = parsed.flags.contains(&"factory") && !app.ends_with(')');
     let app = format!("{app}{}", if is_factory { "()" } else { "" });
     let folder = parsed.value(&["app-dir"]).filter(|folder| *folder != ".");

@@ -137,22 +137,40 @@ fn asgi_servers_are_parsed_as_documented() {
         ("uvicorn main:create_app --factory", "main:create_app()"),
         ("hypercorn -b :$PORT shop:app", "shop:app"),
         ("hypercorn --bind 0.0.0.0:8000 asgi:shop:app", "shop:app"),
-        ("daphne -b 0.0.0.0 -p $PORT mysite.asgi:application", "mysite.asgi:application"),
-        ("granian --interface asgi --host 0.0.0.0 shop:app", "shop:app"),
+        (
+            "daphne -b 0.0.0.0 -p $PORT mysite.asgi:application",
+            "mysite.asgi:application",
+        ),
+        (
+            "granian --interface asgi --host 0.0.0.0 shop:app",
+            "shop:app",
+        ),
         ("python -m uvicorn main:app", "main:app"),
-        ("gunicorn -k uvicorn.workers.UvicornWorker main:app", "main:app"),
-        ("gunicorn -w 4 --worker-class uvicorn_worker.UvicornWorker main:app", "main:app"),
+        (
+            "gunicorn -k uvicorn.workers.UvicornWorker main:app",
+            "main:app",
+        ),
+        (
+            "gunicorn -w 4 --worker-class uvicorn_worker.UvicornWorker main:app",
+            "main:app",
+        ),
         ("fastapi run --entrypoint main:app", "main:app"),
     ] {
         assert_eq!(target(line), module(found), "{line}");
     }
     assert_eq!(target("fastapi run"), AppReference::Usual);
     let file = AppReference::File("api/main.py".into(), "api".into());
-    assert_eq!(target("python -m fastapi run api/main.py --app api --port 80"), file);
+    assert_eq!(
+        target("python -m fastapi run api/main.py --app api --port 80"),
+        file
+    );
     let quart = AppReference::Flask(Some("shop:app".into()));
     assert_eq!(target("quart --app shop:app run --host 0.0.0.0"), quart);
     let command = parsed("uvicorn --app-dir src --root-path /api main:app").expect("a server");
-    assert_eq!((command.paths, command.root_path.as_str()), (vec!["src".to_owned()], "/api"));
+    assert_eq!(
+        (command.paths, command.root_path.as_str()),
+        (vec!["src".to_owned()], "/api")
+    );
 }
 
 #[test]
@@ -163,7 +181,10 @@ fn commands_that_serve_nothing_get_the_line_that_does() {
         ("quart init-db", "web: quart run"),
     ] {
         let error = parsed(line).expect_err(line);
-        assert!(error.contains(says) && !error.contains('\n'), "{line}: {error}");
+        assert!(
+            error.contains(says) && !error.contains('\n'),
+            "{line}: {error}"
+        );
     }
     let error = parsed("celery -A shop worker").expect_err("no server");
     assert!(
