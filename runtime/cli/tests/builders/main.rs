@@ -10,6 +10,7 @@ mod app_folder;
 mod c;
 mod golang;
 mod hostile_clients;
+mod https_server;
 mod javascript;
 mod python;
 mod ruby;

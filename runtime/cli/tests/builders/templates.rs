@@ -58,6 +58,11 @@ fn the_python_template_builds_and_runs() {
 }
 
 #[test]
+fn the_starlette_template_builds_and_runs() {
+    answers("starlette");
+}
+
+#[test]
 fn the_ruby_template_builds_and_runs() {
     answers("ruby");
 }

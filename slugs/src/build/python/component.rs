@@ -12,19 +12,28 @@ use crate::build::toolbox::progress::BuildProgress;
 use crate::build::toolbox::run;
 use crate::build::toolbox::sources::{SourceFile, digest_files, read_text_lossy};
 
-/// A version of WASI that every engine of WASI 0.2 has, as in `wit/http.wit`. componentize-py replaces it by its own version.
+/// A version of WASI that every engine of WASI 0.2 has, as in `shim/http.wit`. componentize-py replaces it by its own version.
 const WASI: &str = "0.2.0";
 /// The modules that the component holds besides the interpreter, by file name. componentize-py imports the first.
-const SHIM: [(&str, &str); 11] = [
+const SHIM: [(&str, &str); 17] = [
     ("dyno_app.py", include_str!("shim/dyno_app.py")),
+    ("dyno_asgi.py", include_str!("shim/dyno_asgi.py")),
+    ("dyno_client.py", include_str!("shim/dyno_client.py")),
+    (
+        "dyno_client_packages.py",
+        include_str!("shim/dyno_client_packages.py"),
+    ),
     ("dyno_command.py", include_str!("shim/dyno_command.py")),
     ("dyno_hash.py", include_str!("shim/dyno_hash.py")),
     ("dyno_library.py", include_str!("shim/dyno_library.py")),
     ("dyno_load.py", include_str!("shim/dyno_load.py")),
+    ("dyno_loop.py", include_str!("shim/dyno_loop.py")),
+    ("dyno_packages.py", include_str!("shim/dyno_packages.py")),
     ("dyno_prepare.py", include_str!("shim/dyno_prepare.py")),
     ("dyno_report.py", include_str!("shim/dyno_report.py")),
     ("dyno_runtime.py", include_str!("shim/dyno_runtime.py")),
     ("dyno_serve.py", include_str!("shim/dyno_serve.py")),
+    ("dyno_streams.py", include_str!("shim/dyno_streams.py")),
     ("dyno_tls.py", include_str!("shim/dyno_tls.py")),
     ("dyno_wsgi.py", include_str!("shim/dyno_wsgi.py")),
 ];
@@ -32,7 +41,7 @@ const SHIM: [(&str, &str); 11] = [
 const HASH: &str = include_str!("shim/dyno_hash.wat");
 const HASH_FILE: &str = "_dyno_hash.cpython-314-wasm32-wasi.so";
 const WIT: &str = include_str!("shim/app.wit");
-const HTTP_WIT: &str = include_str!("../wit/http.wit");
+const HTTP_WIT: &str = include_str!("shim/http.wit");
 
 /// Returns the component, and the list of the imports that failed in it. The component is made only if there is none for
 /// these packages and `imported` names. The app's `loaded` files are checked in any case: by this machine's Python, which

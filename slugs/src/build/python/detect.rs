@@ -13,15 +13,21 @@ const PROJECT_FILES: [&str; 7] = [
     "uv.lock",
 ];
 /// Python programs that need no list of packages beside them.
-const PROGRAMS: [&str; 4] = ["app.py", "main.py", "wsgi.py", "manage.py"];
+const PROGRAMS: [&str; 5] = ["app.py", "main.py", "wsgi.py", "asgi.py", "manage.py"];
 /// First words of commands of Python apps, where another language's files are there as well.
-const SERVER_COMMANDS: [&str; 8] = [
+const SERVER_COMMANDS: [&str; 14] = [
     "python",
     "python3",
     "gunicorn",
     "waitress-serve",
     "flask",
     "uwsgi",
+    "uvicorn",
+    "hypercorn",
+    "daphne",
+    "granian",
+    "fastapi",
+    "quart",
     "django-admin",
     "manage.py",
 ];

@@ -18,10 +18,7 @@ use crate::manifest::dotenv;
 use crate::manifest::procfile::Procfile;
 use description::PythonEntry;
 use servers::{AppReference, ServeCommand, is_dotted};
-use shapes::{
-    USUAL_MODULES, find_app_name, find_in_module, find_in_other_files, find_in_packages,
-    refuse_asgi,
-};
+use shapes::{USUAL_MODULES, find_app_name, find_in_module, find_in_other_files, find_in_packages};
 
 /// The words of a Procfile's command, as typed.
 fn words_of(command: &ProcessCommand) -> Vec<String> {
@@ -55,8 +52,7 @@ fn entry_of_command(
     facts: &mut SourceFacts,
     words: &[String],
 ) -> Result<PythonEntry, BuilderError> {
-    let mut command = servers::parse_command(words)
-        .map_err(|text| BuilderError::Refused(add_wsgi_advice(facts, text)))?;
+    let mut command = servers::parse_command(words).map_err(BuilderError::Refused)?;
     if let AppReference::UwsgiFile(file) = &command.app {
         command = match facts.uwsgi.get(file) {
             Some(options) => {
@@ -85,31 +81,16 @@ fn entry_of_command(
         chdir,
         paths,
         env,
+        root_path,
     } = command;
     for path in paths.iter().rev().chain(&chdir) {
         facts.add_root(path, true);
     }
     let mut entry = entry_of_reference(folder, facts, app)?;
     entry.chdir = chdir.unwrap_or_default();
+    entry.root_path = root_path;
     entry.env.extend(env);
     Ok(entry)
-}
-
-/// Adds the name of a wsgi.py to an error about ASGI: a Django project has both.
-fn add_wsgi_advice(facts: &SourceFacts, text: String) -> String {
-    let mut wsgi = facts
-        .modules()
-        .filter(|module| module.file.ends_with("/wsgi.py"));
-    match wsgi.next() {
-        Some(module) if text.contains("ASGI") => {
-            let name = module.file.trim_end_matches(".py").replace('/', ".");
-            format!(
-                "{text}. {} is there: write `web: gunicorn {name}`",
-                module.file
-            )
-        }
-        _ => text,
-    }
 }
 
 fn entry_of_reference(
@@ -147,7 +128,6 @@ fn entry_of_module(facts: &SourceFacts, text: &str) -> Result<PythonEntry, Build
     };
     match facts.module(module) {
         Some(file) => {
-            refuse_asgi(file, app)?;
             entry.starts.push(file.file.clone());
             if app.is_empty() {
                 entry.app = find_app_name(file).unwrap_or_default();
@@ -224,12 +204,11 @@ fn entry_of_script(
     file: &str,
     args: Vec<String>,
 ) -> Result<PythonEntry, BuilderError> {
-    let Some(module) = facts.file(file) else {
+    let Some(_) = facts.file(file) else {
         return refused(format!(
             "the Procfile's web process runs `{file}`, which is not in the app's folder: correct the name"
         ));
     };
-    refuse_asgi(module, "")?;
     let entry = PythonEntry {
         script: file.to_owned(),
         args,
@@ -251,9 +230,6 @@ fn entry_of_script_module(
 ) -> Result<PythonEntry, BuilderError> {
     let package = format!("{module}.__main__");
     let file = facts.module(&package).or_else(|| facts.module(module));
-    if let Some(file) = file {
-        refuse_asgi(file, "")?;
-    }
     Ok(PythonEntry {
         script_module: module.to_owned(),
         args,
@@ -283,7 +259,7 @@ fn find_usual(folder: &Path, facts: &mut SourceFacts) -> Result<PythonEntry, Bui
             let Some(module) = facts.file(&format!("{}.py", join_path(&root, name))) else {
                 continue;
             };
-            if let Some(entry) = find_in_module(module, name, true)? {
+            if let Some(entry) = find_in_module(module, name, true) {
                 return Ok(entry);
             }
             file_without_app.get_or_insert_with(|| module.file.clone());
@@ -302,11 +278,11 @@ fn find_usual(folder: &Path, facts: &mut SourceFacts) -> Result<PythonEntry, Bui
 fn explain_nothing(file_without_app: Option<String>) -> Result<PythonEntry, BuilderError> {
     refused(match file_without_app {
         Some(name) => format!(
-            "{name} has no WSGI app: define `app` (as in `app = Flask(__name__)`) or `application`, or a function \
+            "{name} has no WSGI or ASGI app: define `app` (as in `app = Flask(__name__)`) or `application`, or a function \
              `handler(request)`, or name yours in a Procfile, as in `web: module:name`"
         ),
-        None => "there is no app.py, main.py or wsgi.py, no manage.py, and no package with `app` or `create_app`: name the \
-                 module and its WSGI app in a Procfile, as in `web: gunicorn module:name`"
+        None => "there is no app.py, main.py, wsgi.py or asgi.py, no manage.py, and no package with `app` or `create_app`: name the \
+                 module and its app in a Procfile, as in `web: gunicorn module:name`"
             .to_owned(),
     })
 }

@@ -55,8 +55,10 @@ const MISSING_MODULES: [(&str, &str); 11] = [
     ("tkinter", "a dyno has no screen"),
     ("turtle", "a dyno has no screen"),
 ];
-const NO_TLS: &str = "`ssl` can be imported, but its connections fail: a dyno's Python has no OpenSSL, so no TLS and no \
-                      https://. Connect without TLS, or through a service in another language";
+const NO_TLS: &str = "`ssl` can be imported, but its own connections fail: a dyno's Python has no OpenSSL. https:// works \
+                      with urllib, http.client, requests, urllib3 and httpx; connect without TLS elsewhere";
+/// The native part of pydantic 2, which FastAPI needs. Advice for it is more exact than the general one.
+const PYDANTIC_CORE: &str = "pydantic_core/";
 /// Most warnings of one build: the first ones tell what is wrong.
 const WARNINGS_MAX: usize = 20;
 
@@ -166,6 +168,15 @@ fn refuse_native(
     error: &str,
     place: &ImportPlace,
 ) -> BuilderError {
+    if file.starts_with(PYDANTIC_CORE) {
+        return BuilderError::Refused(format!(
+            "{}:{}: `{}` needs pydantic 2, whose core is native code ({file}), but a dyno runs WebAssembly: ask for FastAPI \
+             before 0.119 with pydantic 1, which works (`fastapi<0.119` and `pydantic<2`), or use Starlette or Quart",
+            place.file,
+            place.line,
+            top_name(&wanted.0)
+        ));
+    }
     let error = match error.is_empty() {
         true => String::new(),
         false => format!(" ({error})"),

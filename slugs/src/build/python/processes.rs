@@ -28,7 +28,11 @@ const SERVERS: [&str; 8] = [
     "gunicornc",
 ];
 /// Programs that are started by the module behind them.
-const MODULE_PROGRAMS: [(&str, &str); 2] = [("flask", "flask"), ("django-admin", "django")];
+const MODULE_PROGRAMS: [(&str, &str); 3] = [
+    ("flask", "flask"),
+    ("quart", "quart"),
+    ("django-admin", "django"),
+];
 
 /// Programs of packages and of the app's project by name, each with its `module:function`.
 pub(crate) type Scripts = BTreeMap<String, String>;

@@ -33,6 +33,9 @@ pub(crate) struct PythonEntry {
     /// Whether Django serves static files while its DEBUG is on, as `runserver` does.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) static_files: bool,
+    /// The path that an ASGI app is mounted at.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) root_path: String,
     /// The files of the app that are loaded first.
     #[serde(skip)]
     pub(crate) starts: Vec<String>,

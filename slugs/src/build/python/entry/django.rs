@@ -1,4 +1,4 @@
-//! Owns the shape of a Django project: `manage.py`, its settings module, and the `wsgi.py` of its package.
+//! Owns the shape of a Django project: `manage.py`, its settings module, and the `wsgi.py` or `asgi.py` of its package.
 //! Must not know Django itself.
 
 use super::description::PythonEntry;
@@ -24,7 +24,7 @@ pub(super) fn find_manage_file(facts: &SourceFacts) -> Option<String> {
     }
 }
 
-/// The entry for `manage.py runserver`: the project's WSGI app, and static files while DEBUG is on.
+/// The entry for `manage.py runserver`: the project's app (of WSGI, if it has both kinds), and static files while DEBUG is on.
 pub(super) fn entry_of_project(
     facts: &mut SourceFacts,
     manage: &str,
@@ -56,11 +56,10 @@ fn entry_of_settings(facts: &SourceFacts, manage: String, settings: String) -> P
         ..PythonEntry::default()
     };
     let named = find_wsgi_application(facts, &settings);
-    let beside = settings
-        .split('.')
-        .next()
-        .map(|package| format!("{package}.wsgi"));
-    let module = named.or(beside).filter(|name| facts.module(name).is_some());
+    let package = settings.split('.').next().unwrap_or_default();
+    let beside = ["wsgi", "asgi"].map(|name| format!("{package}.{name}"));
+    let mut modules = named.into_iter().chain(beside);
+    let module = modules.find(|name| facts.module(name).is_some());
     match module.and_then(|name| Some((facts.module(&name)?.file.clone(), name))) {
         Some((file, name)) => {
             entry.module = name;

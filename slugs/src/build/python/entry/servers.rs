@@ -1,5 +1,7 @@
 //! Owns the command lines of Python's web servers: which app each of them names. Must not know whether the app exists.
 
+mod asgi;
+
 use std::collections::BTreeMap;
 
 use crate::build::toolbox::command_line::{self, parse_setting};
@@ -14,6 +16,8 @@ pub(crate) struct ServeCommand {
     pub(crate) paths: Vec<String>,
     /// Environment variables that the server sets.
     pub(crate) env: BTreeMap<String, String>,
+    /// The path that the app is mounted at; empty for the root.
+    pub(crate) root_path: String,
 }
 
 /// How a command line names the app.
@@ -26,7 +30,7 @@ pub(crate) enum AppReference {
     Module(String),
     /// A file, and the name of the app in it.
     File(String, String),
-    /// For `flask`: a module or a file, perhaps with the name of the app; `None` where FLASK_APP says it.
+    /// For `flask` and `quart`: a module or a file, perhaps with the name of the app; `None` where FLASK_APP says it.
     Flask(Option<String>),
     /// A program that starts the server itself, and its arguments.
     Script(String, Vec<String>),
@@ -149,8 +153,6 @@ const WRAPPERS: &[&[&str]] = &[
     &["ddtrace-run"],
     &["opentelemetry-instrument"],
 ];
-/// Servers of ASGI apps.
-const ASGI_SERVERS: [&str; 4] = ["uvicorn", "hypercorn", "daphne", "granian"];
 
 /// The command line without the words before the program.
 pub(crate) fn skip_wrappers(words: &[String]) -> &[String] {
@@ -198,16 +200,17 @@ fn parse_program(words: &[String]) -> Result<ServeCommand, String> {
         "gunicorn" => parse_gunicorn(rest),
         "waitress-serve" => parse_waitress(rest),
         "uwsgi" => parse_uwsgi(rest),
-        "flask" => parse_flask(rest),
+        "flask" | "quart" => parse_flask(program, rest),
+        "fastapi" => asgi::parse_fastapi(rest),
         "django-admin" => Ok(command_of(AppReference::Django(String::new()))),
-        _ if ASGI_SERVERS.contains(&program) => Err(explain_asgi(program)),
+        _ if asgi::SERVERS.contains(&program) => asgi::parse_server(program, rest),
         "manage.py" => parse_script(first, rest),
         _ if program.ends_with(".py") => parse_script(first, rest),
         _ if is_app_name(first) => Ok(command_of(AppReference::Module(first.clone()))),
         _ => match words.iter().find(|word| is_app_name(word)) {
             Some(app) => Ok(command_of(AppReference::Module(app.clone()))),
             None => Err(format!(
-                "the Procfile's web process runs `{first}`, which is not known as a server of WSGI apps: name the app, as \
+                "the Procfile's web process runs `{first}`, which is not known as a server of WSGI or ASGI apps: name the app, as \
                  in `web: gunicorn module:name`, or only `web: module:name`"
             )),
         },
@@ -220,13 +223,6 @@ fn command_of(app: AppReference) -> ServeCommand {
         app,
         ..ServeCommand::default()
     }
-}
-
-pub(super) fn explain_asgi(what: &str) -> String {
-    format!(
-        "{what} serves ASGI apps, and a dyno of this kind speaks WSGI: use Flask, Bottle, Django's `wsgi.py` or another WSGI \
-         app, as in `web: gunicorn module:name`"
-    )
 }
 
 fn parse_python(words: &[String]) -> Result<ServeCommand, String> {
@@ -255,11 +251,12 @@ fn parse_python_module(words: &[String]) -> Result<ServeCommand, String> {
         );
     };
     match module.as_str() {
-        "flask" => parse_flask(rest),
+        "flask" | "quart" => parse_flask(module, rest),
+        "fastapi" => asgi::parse_fastapi(rest),
         "gunicorn" | "gunicorn.app.wsgiapp" => parse_gunicorn(rest),
         "waitress" => parse_waitress(rest),
         "django" => Ok(command_of(AppReference::Django(String::new()))),
-        name if ASGI_SERVERS.contains(&name) => Err(explain_asgi(name)),
+        name if asgi::SERVERS.contains(&name) => asgi::parse_server(name, rest),
         "bottle" => {
             let app = rest.iter().find(|word| is_app_name(word));
             Ok(command_of(app.map_or(AppReference::Usual, |app| {
@@ -333,12 +330,6 @@ fn parse_options<'a>(words: &'a [String], options: &ServerOptions) -> ParsedOpti
 
 fn parse_gunicorn(words: &[String]) -> Result<ServeCommand, String> {
     let parsed = parse_options(words, &GUNICORN);
-    let worker = parsed.value(&["k", "worker-class"]).unwrap_or_default();
-    if worker.contains("uvicorn") || worker.contains("asgi") {
-        return Err(explain_asgi(&format!(
-            "gunicorn with the worker class {worker}"
-        )));
-    }
     let config = parsed.value(&["c", "config"]);
     let config = config.map_or("gunicorn.conf.py", |file| {
         file.trim_start_matches("file:").trim_start_matches("./")
@@ -362,6 +353,7 @@ fn parse_gunicorn(words: &[String]) -> Result<ServeCommand, String> {
         env: env
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect(),
+        root_path: String::new(),
     })
 }
 
@@ -428,18 +420,19 @@ pub(super) fn parse_uwsgi_options<'a>(option: &dyn Fn(&str) -> Option<&'a str>) 
             .filter_map(|name| option(name))
             .map(str::to_owned)
             .collect(),
-        env: BTreeMap::new(),
+        ..ServeCommand::default()
     }
 }
 
-fn parse_flask(words: &[String]) -> Result<ServeCommand, String> {
+/// Parses the words after `flask` or `quart`.
+fn parse_flask(program: &str, words: &[String]) -> Result<ServeCommand, String> {
     let parsed = parse_options(words, &FLASK);
     let app = parsed.value(&["app", "A"]).map(str::to_owned);
     match parsed.others.first() {
         Some(&"run") => Ok(command_of(AppReference::Flask(app))),
         other => Err(format!(
-            "the Procfile's web process runs `flask {}`, which serves nothing: write `web: flask run`, or give that work a \
-             process type of its own",
+            "the Procfile's web process runs `{program} {}`, which serves nothing: write `web: {program} run`, or give that \
+             work a process type of its own",
             other.unwrap_or(&"")
         )),
     }

@@ -1,30 +1,32 @@
 //! Owns the search for the app in Python files by what they define. Must not know Procfiles or servers' options.
 
 use super::description::PythonEntry;
-use super::servers::{self, is_dotted};
+use super::servers::is_dotted;
 use crate::build::python::facts::{ModuleFacts, ServerStart, SourceFacts};
 use crate::build::toolbox::error::BuilderError;
 
 /// Modules that may hold the app where there is no Procfile, in order of preference.
-pub(super) const USUAL_MODULES: [&str; 5] = ["wsgi", "app", "main", "application", "server"];
+pub(super) const USUAL_MODULES: [&str; 6] =
+    ["wsgi", "asgi", "app", "main", "application", "server"];
 /// Modules of a package that may hold the app, in order of preference; the package itself first.
-const USUAL_IN_PACKAGE: [&str; 7] = [
+const USUAL_IN_PACKAGE: [&str; 8] = [
     "",
     "wsgi",
+    "asgi",
     "app",
     "main",
     "application",
     "factory",
     "server",
 ];
-/// Names of WSGI callables.
+/// Names of WSGI and ASGI callables.
 const CALLABLES: [&str; 2] = ["app", "application"];
 /// Names of plain functions that answer a request.
 const HANDLERS: [&str; 2] = ["handler", "handle"];
-/// Names of functions that make a WSGI callable.
+/// Names of functions that make such a callable.
 const FACTORIES: [&str; 2] = ["create_app", "make_app"];
-/// Callables that make a WSGI app, by the last part of their names.
-const WSGI_MAKERS: [&str; 8] = [
+/// Callables that make an app, by the last part of their names.
+const APP_MAKERS: [&str; 15] = [
     "Flask",
     "APIFlask",
     "OpenAPI",
@@ -33,16 +35,11 @@ const WSGI_MAKERS: [&str; 8] = [
     "Falcon",
     "get_wsgi_application",
     "make_wsgi_app",
-];
-/// Callables that make an app which does not speak WSGI.
-const ASGI_MAKERS: [&str; 9] = [
-    "FastAPI",
     "Starlette",
+    "FastAPI",
     "Quart",
     "Litestar",
-    "Sanic",
     "BlackSheep",
-    "Robyn",
     "get_asgi_application",
     "ProtocolTypeRouter",
 ];
@@ -63,15 +60,14 @@ pub(super) fn find_in_module(
     module: &ModuleFacts,
     name: &str,
     takes_handlers: bool,
-) -> Result<Option<PythonEntry>, BuilderError> {
-    refuse_asgi(module, "")?;
+) -> Option<PythonEntry> {
     if module.error.is_some() {
         // The file cannot be parsed here; the component's own Python tells what is wrong.
-        return Ok(Some(PythonEntry {
+        return Some(PythonEntry {
             module: name.to_owned(),
             starts: vec![module.file.clone()],
             ..PythonEntry::default()
-        }));
+        });
     }
     let handles = takes_handlers && HANDLERS.iter().any(|handler| module.defines(handler));
     let entry = PythonEntry {
@@ -80,24 +76,22 @@ pub(super) fn find_in_module(
     };
     // The file serves while it is imported, so the import would not end: it is run as a program.
     if module.serves == Some(ServerStart::Import) {
-        return Ok(Some(PythonEntry {
+        return Some(PythonEntry {
             script: module.file.clone(),
             ..entry
-        }));
+        });
     }
     if let Some(app) = find_app_name(module).or(handles.then(String::new)) {
-        return Ok(Some(PythonEntry {
+        return Some(PythonEntry {
             module: name.to_owned(),
             app,
             ..entry
-        }));
+        });
     }
-    Ok(
-        (module.serves == Some(ServerStart::Script)).then(|| PythonEntry {
-            script: module.file.clone(),
-            ..entry
-        }),
-    )
+    (module.serves == Some(ServerStart::Script)).then(|| PythonEntry {
+        script: module.file.clone(),
+        ..entry
+    })
 }
 
 /// Finds the name of the app in a module: empty for a usual name.
@@ -106,7 +100,7 @@ pub(super) fn find_app_name(module: &ModuleFacts) -> Option<String> {
         return Some(String::new());
     }
     let mut made = module.made_by.iter();
-    let made = made.find(|(_, maker)| WSGI_MAKERS.contains(&maker.as_str()));
+    let made = made.find(|(_, maker)| APP_MAKERS.contains(&maker.as_str()));
     if let Some((name, _)) = made {
         return Some(name.clone());
     }
@@ -127,7 +121,7 @@ pub(super) fn find_in_packages(facts: &SourceFacts) -> Result<Option<PythonEntry
             let Some(module) = facts.module(name) else {
                 continue;
             };
-            if let Some(entry) = find_in_module(module, name, false)? {
+            if let Some(entry) = find_in_module(module, name, false) {
                 found.push(entry);
                 break;
             }
@@ -153,9 +147,9 @@ pub(super) fn find_in_other_files(
         let makes = module
             .made_by
             .values()
-            .any(|maker| WSGI_MAKERS.contains(&maker.as_str()));
+            .any(|maker| APP_MAKERS.contains(&maker.as_str()));
         if makes || module.defines("application") || module.serves.is_some() {
-            found.extend(find_in_module(module, name, false)?);
+            found.extend(find_in_module(module, name, false));
         }
     }
     only_one(found)
@@ -174,23 +168,4 @@ fn only_one(mut found: Vec<PythonEntry>) -> Result<Option<PythonEntry>, BuilderE
         )));
     }
     Ok(found.pop())
-}
-
-/// Refuses an app that speaks ASGI, if the file shows which framework makes the app.
-pub(super) fn refuse_asgi(module: &ModuleFacts, app: &str) -> Result<(), BuilderError> {
-    let mut made = module.made_by.iter();
-    let found = made.find(|(name, maker)| {
-        let is_meant = match app {
-            "" => CALLABLES.contains(&name.as_str()),
-            app => app == name.as_str(),
-        };
-        is_meant && ASGI_MAKERS.contains(&maker.as_str())
-    });
-    match found {
-        Some((_, maker)) => Err(BuilderError::Refused(
-            servers::explain_asgi(&format!("{} is an app of {maker}, which", module.file))
-                .replace("which serves ASGI apps, and", "which speaks ASGI, and"),
-        )),
-        None => Ok(()),
-    }
 }

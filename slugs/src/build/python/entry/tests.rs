@@ -1,4 +1,4 @@
-//! Detection of the WSGI app in projects of every usual layout.
+//! Detection of the app in projects of every usual layout.
 
 use super::*;
 
@@ -48,6 +48,8 @@ fn is_app(files: &[(&str, &str)], app_name: &str, path: &[&str]) {
 }
 
 const FLASK: &str = "from flask import Flask\napp = Flask(__name__)\n";
+const STARLETTE: &str =
+    "from starlette.applications import Starlette\nsite = Starlette(routes=[])\n";
 const FACTORY: &str =
     "from flask import Flask\ndef create_app(name='x'):\n    return Flask(name)\n";
 const MANAGE: &str = "import os, sys\ndef main():\n    os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'mysite.settings')\n    from django.core.management import execute_from_command_line\n    execute_from_command_line(sys.argv)\nif __name__ == '__main__':\n    main()\n";
@@ -300,10 +302,57 @@ fn django_projects_are_recognized_by_manage_py() {
         .copied()
         .chain([("Procfile", "web: daphne mysite.asgi:application\n")])
         .collect();
-    let error = found(&asgi).expect_err("ASGI");
-    assert!(
-        error.contains("ASGI") && error.contains("write `web: gunicorn mysite.wsgi`"),
-        "{error}"
+    is_app(&asgi, "mysite.asgi:application", &[""]);
+    let only_asgi = [
+        mysite[0],
+        mysite[1],
+        ("mysite/settings.py", "DEBUG = False\n"),
+        mysite[4],
+    ];
+    is_app(&only_asgi, "mysite.asgi:application", &[""]);
+}
+
+#[test]
+fn asgi_apps_are_found_as_others_are() {
+    is_app(&[("app.py", STARLETTE)], "app:site", &[""]);
+    is_app(
+        &[("asgi.py", STARLETTE), ("models.py", "")],
+        "asgi:site",
+        &[""],
+    );
+    is_app(&[("shop.py", STARLETTE)], "shop:site", &[""]);
+    let uvicorn = [
+        ("src/shop/__init__.py", FACTORY),
+        (
+            "Procfile",
+            "web: uvicorn --factory shop:create_app --app-dir src --root-path /shop --port $PORT\n",
+        ),
+    ];
+    is_app(&uvicorn, "shop:create_app()", &["src", ""]);
+    assert_eq!(found(&uvicorn).expect("an app").root_path, "/shop");
+    let fastapi = [
+        (
+            "api/main.py",
+            "from fastapi import FastAPI\napi = FastAPI()\n",
+        ),
+        ("api/__init__.py", ""),
+        ("Procfile", "web: fastapi run api/main.py --app api\n"),
+    ];
+    is_app(&fastapi, "api.main:api", &[""]);
+    let quart = [
+        ("site.py", "app = Quart(__name__)\n"),
+        ("Procfile", "web: quart --app site run\n"),
+    ];
+    is_app(&quart, "site:", &[""]);
+    let serving = format!("{STARLETTE}import uvicorn\nuvicorn.run(site)\n");
+    assert_eq!(
+        found(&[("main.py", &serving)]).expect("a program").script,
+        "main.py"
+    );
+    let guarded = "import uvicorn\nif __name__ == '__main__':\n    uvicorn.run('shop.web:site')\n";
+    assert_eq!(
+        found(&[("main.py", guarded)]).expect("a program").script,
+        "main.py"
     );
 }
 
@@ -312,19 +361,12 @@ fn apps_that_cannot_be_served_get_a_one_line_error() {
     for (files, says) in [
         (
             &[("app.py", "print('hello')\n")][..],
-            "app.py has no WSGI app",
+            "app.py has no WSGI or ASGI app",
         ),
         (&[], "there is no app.py"),
         (
-            &[("app.py", "from fastapi import FastAPI\napp = FastAPI()\n")],
-            "app.py is an app of FastAPI, which speaks ASGI",
-        ),
-        (
-            &[
-                ("main.py", "from fastapi import FastAPI\napi = FastAPI()\n"),
-                ("Procfile", "web: gunicorn main:api\n"),
-            ],
-            "FastAPI",
+            &[("app.py", STARLETTE), ("Procfile", "web: uvicorn\n")],
+            "uvicorn without an app",
         ),
         (
             &[("a/__init__.py", FACTORY), ("b/__init__.py", FACTORY)],
@@ -340,10 +382,6 @@ fn apps_that_cannot_be_served_get_a_one_line_error() {
                 ("Procfile", "web: gunicorn --bind :80\n"),
             ],
             "gunicorn without an app",
-        ),
-        (
-            &[("app.py", FLASK), ("Procfile", "web: uvicorn app:app\n")],
-            "ASGI",
         ),
         (
             &[

@@ -42,6 +42,20 @@ fn native_code_fails_a_build_only_where_the_app_needs_it() {
 }
 
 #[test]
+fn fastapi_is_told_which_versions_work() {
+    let native = "fastapi\tFastAPI\tnative\tpydantic_core/_pydantic_core.so\tModuleNotFoundError: No module named 'x'\n";
+    let error = judged("from fastapi import FastAPI\n", native).expect_err("needed");
+    assert!(
+        error.starts_with("app.py:1: `fastapi` needs pydantic 2") && !error.contains('\n'),
+        "{error}"
+    );
+    assert!(
+        error.contains("`fastapi<0.119` and `pydantic<2`") && error.contains("Starlette or Quart"),
+        "{error}"
+    );
+}
+
+#[test]
 fn other_failures_are_warnings_at_most() {
     let name = "click\tnothing\tabsent\t\tImportError: cannot import name 'nothing' from 'click'\n";
     let warned = judged("from click import nothing\n", name).expect("a warning");

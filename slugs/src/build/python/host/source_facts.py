@@ -287,14 +287,14 @@ def last_name(node):
 
 
 def starts_server(call):
-    """`app.run()`, Bottle's `run()`, `serve(app)`, `make_server(…)`, `run_simple(…)`."""
+    """`app.run()`, Bottle's `run()`, `uvicorn.run(app)`, `serve(app)`, `make_server(…)`, `run_simple(…)`."""
     name = last_name(call.func)
     if name in ("serve", "make_server", "run_simple", "run_wsgi", "WSGIServer"):
         return True
     if name != "run":
         return False
     owner = call.func.value if isinstance(call.func, ast.Attribute) else None
-    return owner is None or last_name(owner) not in ("subprocess", "asyncio", "runner", "trio", "anyio", "uvicorn")
+    return owner is None or last_name(owner) not in ("subprocess", "asyncio", "runner", "trio", "anyio")
 
 
 def is_main_test(test):

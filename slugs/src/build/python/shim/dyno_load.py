@@ -7,12 +7,13 @@ import os
 import sys
 
 import dyno_serve
+from dyno_asgi import arguments_of, asgi, is_asgi
 from dyno_wsgi import plain, wsgi
 
 BUILD = "/1"  # the build's own folder, of which nothing is there in a dyno
 # What the builder found: `module` and `app` (a name or a call; empty for the usual names), or a program (`script`,
 # `script_module`, `args`) that starts a server itself; `path`, the folders of the app to import from; `chdir`; `env`;
-# `static_files`, whether Django serves them.
+# `static_files`, whether Django serves them; `root_path`, where an ASGI app is mounted.
 ENTRY = "/.dyno/entry.json"
 CALLABLES = ("app", "application", "handler", "handle")
 FACTORIES = ("create_app", "make_app")
@@ -77,17 +78,25 @@ def load():
     begin(folders_of(entry), ["app"])
     for name, value in entry.get("env", {}).items():
         os.environ.setdefault(name, value)
+    # Programs read it to start their server, whose place the dyno takes.
+    os.environ.setdefault("PORT", "8000")
     if entry.get("chdir"):
         os.chdir(os.path.join("/", entry["chdir"]))
     script, script_module = entry.get("script"), entry.get("script_module")
     if script or script_module:
-        return wsgi(dyno_serve.app_of_program(script, script_module, entry.get("args", [])))
+        app, root_path = dyno_serve.app_of_program(script, script_module, entry.get("args", []))
+        return served(app, root_path)
     if not entry["module"]:
         raise NoCallable("the Procfile has no `web`: add one, as in `web: gunicorn module:name`")
     found, is_plain = find(importlib.import_module(entry["module"]), entry["app"])
     if entry.get("static_files"):
         found = dyno_serve.with_static_files(found)
-    return plain(found) if is_plain else wsgi(found)
+    return plain(found) if is_plain and arguments_of(found) != 3 else served(found, entry.get("root_path", ""))
+
+
+def served(app, root_path):
+    """Returns an app of either kind as a function of a request, its body and a reply."""
+    return asgi(app, root_path) if is_asgi(app) else wsgi(app)
 
 
 def find(module, name):
@@ -98,7 +107,7 @@ def find(module, name):
         if callable(found):
             return found, not called and name.rpartition(".")[2] in ("handler", "handle")
         if called:
-            raise NoCallable(f"`{name}` in {module.__file__} returned {type(found).__name__}, not a WSGI callable")
+            raise NoCallable(f"`{name}` in {module.__file__} returned {type(found).__name__}, neither a WSGI nor an ASGI app")
     if names is CALLABLES:
         for factory in FACTORIES:
             found = getattr(module, factory, None)

@@ -2,6 +2,8 @@
 is used in a dyno.
 """
 
+import contextlib
+import errno
 import gc
 import importlib
 import os
@@ -10,7 +12,6 @@ import sys
 import dyno_library
 import dyno_runtime
 import dyno_tls
-import dyno_serve
 
 PACKAGES = "/0"
 BUILD = "/1"
@@ -31,9 +32,13 @@ def prepare():
     import_library()
     # Before any package is imported: some check only once whether the library has a function.
     dyno_runtime.adapt_library(f"{BUILD}/zoneinfo")
-    with open(f"{BUILD}/failures.txt", "w") as file:
-        file.writelines(failed_imports())
-    dyno_serve.adapt_flask()
+    import dyno_packages  # not before `ssl` can be imported
+
+    dyno_packages.install()
+    with without_network():
+        with open(f"{BUILD}/failures.txt", "w") as file:
+            file.writelines(failed_imports())
+        dyno_packages.import_later_parts()
     importlib.invalidate_caches()
     # All these objects stay alive: later garbage collections need not visit them, nor touch their memory.
     gc.collect()
@@ -54,6 +59,7 @@ def import_library():
         with open(path, "rb") as file:
             dyno_library.keep(name, path, file.read())
     sys.modules["_ssl"] = dyno_tls.module()
+    sys.modules["_multiprocessing"] = dyno_runtime.multiprocessing_module()
     with warnings.catch_warnings(action="ignore"):
         for name in [*dyno_library.sources, *sys.builtin_module_names]:
             try:
@@ -78,6 +84,29 @@ def library():
             elif os.path.isfile(f"{path}/__init__.py"):
                 yield prefix + entry, f"{path}/__init__.py"
                 folders.append((f"{prefix}{entry}.", path))
+
+
+@contextlib.contextmanager
+def without_network():
+    """Refuses sockets to packages that try them while they are imported, as urllib3 does: the system's library would keep
+    a handle of the network, which no dyno has.
+    """
+    import _socket
+    import socket
+
+    def refuse(*args, **named):
+        raise OSError(errno.ENETDOWN, "there is no network while building")
+
+    used = [(socket.socket, "__init__"), (_socket, "getaddrinfo"), (socket, "gethostbyname"), (socket, "gethostbyaddr")]
+    used = [(owner, name) for owner, name in used if hasattr(owner, name)]
+    before = [getattr(owner, name) for owner, name in used]
+    for owner, name in used:
+        setattr(owner, name, refuse)
+    try:
+        yield
+    finally:
+        for (owner, name), value in zip(used, before):
+            setattr(owner, name, value)
 
 
 def lines_of(name):

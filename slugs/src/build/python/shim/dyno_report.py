@@ -1,5 +1,6 @@
 """Prints tracebacks for the owner of an app: the app's frames, without those of the code that calls the app."""
 
+import asyncio.base_events
 import importlib
 import os
 import runpy
@@ -12,6 +13,8 @@ OWN_FILES = (
     "<frozen runpy",
     importlib.__file__,
     runpy.__file__,
+    asyncio.base_events.__file__,
+    asyncio.events.__file__,
 )
 
 

@@ -9,7 +9,7 @@ import io
 import os
 import re
 import sys
-import time
+import types
 
 # Modules that need what a dyno does not have, each with what to do instead.
 ABSENT = {
@@ -41,6 +41,7 @@ def adapt_library(zone_folder):
     adapt_hashlib()
     adapt_threads()
     adapt_asyncio()
+    adapt_https()
     adapt_zoneinfo(zone_folder)
     sys.meta_path.append(AbsentFinder)
     for name in [name for name in sys.modules if name.partition(".")[0] in ABSENT]:
@@ -138,24 +139,49 @@ def adapt_threads():
     concurrent.futures.thread.ThreadPoolExecutor.submit = submit
 
 
+class SemLock:
+    """`_multiprocessing.SemLock`: libraries import it long before they start a process."""
+
+    SEM_VALUE_MAX = 2**31 - 1
+
+    def __init__(self, *args, **named):
+        raise OSError(NO_PROCESSES)
+
+
+def multiprocessing_module():
+    """Makes the module `_multiprocessing`, for `sys.modules`: servers' packages import what is built on it."""
+    made = types.ModuleType("_multiprocessing", multiprocessing_module.__doc__)
+    made.SemLock, made.sem_unlink, made.flags = SemLock, lambda name: None, {}
+    return made
+
+
 def submit(self, fn, /, *args, **kwargs):
     """`ThreadPoolExecutor.submit` without threads: the work is done at once, as if a thread had been fast."""
-    import concurrent.futures
-    import contextvars
-
     if self._broken:
         raise self.BROKEN(self._broken)
     if self._shutdown:
         raise RuntimeError("cannot schedule new futures after shutdown")
+    return done_at_once(run_in_worker, self, fn, args, kwargs)
+
+
+def done_at_once(call, *args, **kwargs):
+    """Returns the future of a call that is made now, as if by another thread."""
+    import concurrent.futures
+
     future = concurrent.futures.Future()
     future.set_running_or_notify_cancel()
     try:
-        begin_worker(self)
-        context = contextvars.Context()
-        future.set_result(outside_of_loop(context.run, fn, *args, **kwargs))
+        future.set_result(outside_of_loop(call, *args, **kwargs))
     except BaseException as error:
         future.set_exception(error)
     return future
+
+
+def run_in_worker(pool, fn, args, kwargs):
+    import contextvars
+
+    begin_worker(pool)
+    return contextvars.Context().run(fn, *args, **kwargs)
 
 
 def begin_worker(pool):
@@ -190,7 +216,8 @@ def outside_of_loop(call, *args, **kwargs):
 
 def adapt_asyncio():
     import asyncio.selector_events
-    import selectors
+
+    from dyno_loop import Selector
 
     # The pipe would wake the loop up from another thread or a signal; a dyno has neither.
     loop = asyncio.selector_events.BaseSelectorEventLoop
@@ -204,21 +231,25 @@ def adapt_asyncio():
         before(self, selector or Selector())
 
     loop.__init__ = __init__
+    adapt_asyncio_tls()
 
-    class Selector(selectors.DefaultSelector):
-        """Waits only for the time if there is no socket to wait for."""
 
-        def select(self, timeout=None):
-            if self.get_map():
-                return super().select(timeout)
-            if timeout is None:
-                raise RuntimeError(
-                    "asyncio waits for something that nothing can bring about any more: no timer, no socket and no "
-                    "other task is left, and a dyno has no other thread"
-                )
-            if timeout > 0:
-                time.sleep(timeout)
-            return []
+def adapt_asyncio_tls():
+    """`asyncio` was imported when there was no `ssl` yet. With it, TLS fails with the reason."""
+    import asyncio.sslproto
+    import ssl
+
+    for module in (asyncio.base_events, asyncio.selector_events, asyncio.sslproto):
+        module.ssl = ssl
+    asyncio.sslproto.SSLAgainErrors = (ssl.SSLWantReadError, ssl.SSLSyscallError)
+
+
+def adapt_https():
+    import http.client
+
+    import dyno_client
+
+    http.client.HTTPSConnection.connect = dyno_client.connect
 
 
 async def shutdown_default_executor(self, timeout=None):

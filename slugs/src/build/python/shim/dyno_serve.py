@@ -1,5 +1,5 @@
 """Runs programs that start a server themselves, such as `python app.py`, and takes the app from the call that would serve
-it. Also adapts frameworks to a dyno.
+it.
 
 The functions that start servers are replaced while the program runs. The first call of one ends the program, and gives
 the app.
@@ -7,10 +7,10 @@ the app.
 
 import importlib
 import os
-import shutil
 import sys
 
 import dyno_command
+from dyno_asgi import is_asgi
 
 PACKAGES = "/0"
 
@@ -18,9 +18,10 @@ PACKAGES = "/0"
 class Serving(BaseException):
     """Raised when a program starts a server with this app. Not an `Exception`, since programs must not catch it."""
 
-    def __init__(self, app):
+    def __init__(self, app, root_path=""):
         super().__init__("a server was to be started")
         self.app = app
+        self.root_path = root_path
 
 
 class NoServer(Exception):
@@ -28,7 +29,9 @@ class NoServer(Exception):
 
 
 def app_of_program(script, module, args):
-    """Runs the program until it starts a server. If it ends before, it may still have an app under a usual name."""
+    """Runs the program until it starts a server, and returns the app and the path that it is mounted at. If the program ends
+    before, it may still have an app under a usual name.
+    """
     take_over_servers()
     try:
         if script:
@@ -36,14 +39,14 @@ def app_of_program(script, module, args):
         else:
             dyno_command.run_module(module, list(args))
     except Serving as serving:
-        return serving.app
+        return serving.app, serving.root_path or ""
     except SystemExit as error:
         if error.code:
             raise NoServer(f"{script or module} ended with {error.code!r} before it started a server") from None
     main = sys.modules["__main__"]
     for name in ("app", "application"):
         if callable(getattr(main, name, None)):
-            return getattr(main, name)
+            return getattr(main, name), ""
     raise NoServer(f"{script or module} ended without starting a server: call `app.run()` in it, or define `app`")
 
 
@@ -60,6 +63,33 @@ def serve_itself(self, *args, **named):
     raise Serving(self)
 
 
+def serve_uvicorn(app, *args, factory=False, root_path="", **named):
+    raise Serving(app_of_text(app, factory), root_path)
+
+
+def serve_uvicorn_config(self, *args, **named):
+    raise Serving(app_of_text(self.config.app, self.config.factory), self.config.root_path)
+
+
+async def serve_hypercorn(app, config=None, *args, **named):
+    raise Serving(app, getattr(config, "root_path", ""))
+
+
+def run_hypercorn(config):
+    raise Serving(app_of_text(config.application_path, False), config.root_path)
+
+
+def app_of_text(app, is_factory):
+    """Returns the app that a server is given as `module:name`, or itself."""
+    if isinstance(app, str):
+        module, _, name = app.partition(":")
+        found = importlib.import_module(module)
+        for part in (name or "app").split("."):
+            found = getattr(found, part)
+        app = found
+    return app() if is_factory else app
+
+
 def serve_bottle(app=None, *args, **named):
     import bottle
 
@@ -71,6 +101,14 @@ def serve_bottle(app=None, *args, **named):
 # The functions that start a server: module, name, and replacement.
 SERVERS = [
     ("flask.app", "Flask.run", serve_itself),
+    ("quart.app", "Quart.run", serve_itself),
+    ("quart.app", "Quart.run_task", serve_itself),
+    ("uvicorn", "run", serve_uvicorn),
+    ("uvicorn.main", "run", serve_uvicorn),
+    ("uvicorn.server", "Server.run", serve_uvicorn_config),
+    ("uvicorn.server", "Server.serve", serve_uvicorn_config),
+    ("hypercorn.asyncio", "serve", serve_hypercorn),
+    ("hypercorn.run", "run", run_hypercorn),
     ("bottle", "run", serve_bottle),
     ("bottle", "Bottle.run", serve_itself),
     ("werkzeug.serving", "run_simple", positional(2, "application")),
@@ -102,25 +140,6 @@ def is_installed(top):
     return top == "wsgiref" or os.path.isdir(f"{PACKAGES}/{top}") or os.path.isfile(f"{PACKAGES}/{top}.py")
 
 
-def adapt_flask():
-    """Makes Flask's instance folder, where apps keep a database or uploads, writable: it becomes a copy, in ./tmp, of the
-    one in the app's files, if there is one. Runs while building, after the app's packages are imported.
-    """
-    flask = sys.modules.get("flask")
-    if flask is None:
-        return
-    find = flask.Flask.auto_find_instance_path
-
-    def auto_find_instance_path(self):
-        given = find(self)
-        own = os.path.join("/tmp", given.lstrip("/"))
-        if os.path.isdir(given) and not os.path.isdir(own):
-            shutil.copytree(given, own)
-        return own
-
-    flask.Flask.auto_find_instance_path = auto_find_instance_path
-
-
 def with_static_files(app):
     """Serves static files while DEBUG is on, in the way of Django's `runserver`."""
     from django.apps import apps
@@ -128,6 +147,6 @@ def with_static_files(app):
 
     if not (settings.DEBUG and apps.is_installed("django.contrib.staticfiles")):
         return app
-    from django.contrib.staticfiles.handlers import StaticFilesHandler
+    from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler, StaticFilesHandler
 
-    return StaticFilesHandler(app)
+    return ASGIStaticFilesHandler(app) if is_asgi(app) else StaticFilesHandler(app)

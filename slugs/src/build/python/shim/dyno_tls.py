@@ -8,8 +8,8 @@ import os
 import types
 
 NO_TLS = (
-    "a dyno's Python has no OpenSSL, so no TLS: connect without it (http://, sslmode=disable), or through a service in "
-    "another language"
+    "a dyno's Python has no OpenSSL, so no TLS of its own: urllib, http.client, requests, urllib3 and httpx reach https:// "
+    "through the host; connect without TLS elsewhere (sslmode=disable, redis://)"
 )
 # The numbers of OpenSSL 3.0 and CPython.
 NUMBERS = {
@@ -125,7 +125,12 @@ class Context:
     def _set(self, *args, **named):
         return None
 
-    load_cert_chain = load_verify_locations = set_default_verify_paths = load_dh_params = _set
+    has_certificate = False  # of a client
+
+    def load_cert_chain(self, *args, **named):
+        self.has_certificate = True
+
+    load_verify_locations = set_default_verify_paths = load_dh_params = _set
     set_ciphers = set_ecdh_curve = _set_alpn_protocols = set_psk_client_callback = set_psk_server_callback = _set
 
     def get_ciphers(self):

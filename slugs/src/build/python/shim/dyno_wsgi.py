@@ -19,6 +19,10 @@ NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 CONTROL = re.compile(r"[\0-\x08\n-\x1f\x7f]")
 
 
+class ClientLeft(BrokenPipeError):
+    """The client has gone: nobody reads the response. `write` of a reply raises it."""
+
+
 def wsgi(call):
     """Turns a WSGI callable into a function of a request, its body and a reply."""
 

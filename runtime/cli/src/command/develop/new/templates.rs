@@ -103,6 +103,19 @@ pub(super) const TEMPLATES: &[Template] = &[
         next: "dyno local NAME",
     },
     Template {
+        name: "starlette",
+        about: "a web app in Python, with Starlette (ASGI)",
+        files: &[
+            file!("starlette", "app.py"),
+            file!("starlette", "Procfile"),
+            file!("starlette", "requirements.txt"),
+            file!("starlette", "templates/index.html"),
+            file!("starlette", "README.md"),
+            file!("starlette", ".gitignore", "gitignore"),
+        ],
+        next: "dyno local NAME",
+    },
+    Template {
         name: "ruby",
         about: "a web app in Ruby, with Sinatra",
         files: &[

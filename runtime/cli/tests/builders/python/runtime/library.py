@@ -19,7 +19,7 @@ class Library(unittest.TestCase):
 
     def test_every_module_is_there_or_lacks_something_of_the_system(self):
         lacking = "_bz2 _lzma _zstd _winapi _overlapped nt msvcrt fcntl termios _posixshmem _interpreters _interpchannels " \
-            "_interpqueues _gdbm _dbm _multiprocessing mmap bz2 lzma ctypes _remote_debugging readline _ctypes compression"
+            "_interpqueues _gdbm _dbm mmap bz2 lzma ctypes _remote_debugging readline _ctypes compression"
         for name in sorted(sys.stdlib_module_names - {"antigravity", "this"}):
             try:
                 importlib.import_module(name)
@@ -238,6 +238,8 @@ class Concurrency(unittest.TestCase):
             threading.Thread(target=print).start()
         with self.assertRaisesRegex(RuntimeError, "a dyno's Python is one process"):
             multiprocessing.Process(target=print).start()
+        with self.assertRaisesRegex(OSError, "a dyno's Python is one process"):
+            multiprocessing.Lock()
 
 
 if __name__ == "__main__":

@@ -130,22 +130,60 @@ fn command_lines_of_other_servers_are_parsed_as_documented() {
 }
 
 #[test]
-fn asgi_servers_are_refused_with_a_wsgi_alternative() {
-    for line in [
-        "uvicorn main:app --host 0.0.0.0",
-        "hypercorn shop:app",
-        "daphne mysite.asgi:application",
-        "python -m uvicorn main:app",
-        "gunicorn -k uvicorn.workers.UvicornWorker main:app",
+fn asgi_servers_are_parsed_as_documented() {
+    for (line, found) in [
+        ("uvicorn main:app --host 0.0.0.0 --port $PORT", "main:app"),
+        ("uvicorn --reload --workers 4 main:app", "main:app"),
+        ("uvicorn main:create_app --factory", "main:create_app()"),
+        ("hypercorn -b :$PORT shop:app", "shop:app"),
+        ("hypercorn --bind 0.0.0.0:8000 asgi:shop:app", "shop:app"),
+        (
+            "daphne -b 0.0.0.0 -p $PORT mysite.asgi:application",
+            "mysite.asgi:application",
+        ),
+        (
+            "granian --interface asgi --host 0.0.0.0 shop:app",
+            "shop:app",
+        ),
+        ("python -m uvicorn main:app", "main:app"),
+        (
+            "gunicorn -k uvicorn.workers.UvicornWorker main:app",
+            "main:app",
+        ),
+        (
+            "gunicorn -w 4 --worker-class uvicorn_worker.UvicornWorker main:app",
+            "main:app",
+        ),
+        ("fastapi run --entrypoint main:app", "main:app"),
+    ] {
+        assert_eq!(target(line), module(found), "{line}");
+    }
+    assert_eq!(target("fastapi run"), AppReference::Usual);
+    let file = AppReference::File("api/main.py".into(), "api".into());
+    assert_eq!(
+        target("python -m fastapi run api/main.py --app api --port 80"),
+        file
+    );
+    let quart = AppReference::Flask(Some("shop:app".into()));
+    assert_eq!(target("quart --app shop:app run --host 0.0.0.0"), quart);
+    let command = parsed("uvicorn --app-dir src --root-path /api main:app").expect("a server");
+    assert_eq!(
+        (command.paths, command.root_path.as_str()),
+        (vec!["src".to_owned()], "/api")
+    );
+}
+
+#[test]
+fn commands_that_serve_nothing_get_the_line_that_does() {
+    for (line, says) in [
+        ("uvicorn --reload", "web: uvicorn module:name"),
+        ("fastapi deploy", "web: fastapi run"),
+        ("quart init-db", "web: quart run"),
     ] {
         let error = parsed(line).expect_err(line);
         assert!(
-            error.contains("ASGI") && error.contains("WSGI"),
+            error.contains(says) && !error.contains('\n'),
             "{line}: {error}"
-        );
-        assert!(
-            !error.contains('\n') && error.contains("web: gunicorn"),
-            "{error}"
         );
     }
     let error = parsed("celery -A shop worker").expect_err("no server");
