@@ -272,8 +272,6 @@ fn unsupported_services_and_servers_give_a_one_line_error() {
     let express = "import express from 'express';\nexpress().listen(3000);\n";
     let socket_server =
         "import { createServer } from 'node:net';\ncreateServer(() => {}).listen(3000);\n";
-    let threads = "const { Worker } = require('worker_threads');\nnew Worker('./work.js');\n";
-    let processes = "const child = require('child_process');\nchild.exec('ls');\n";
     for (files, place, advice) in [
         (
             &[("worker.js", socket)][..],
@@ -294,16 +292,6 @@ fn unsupported_services_and_servers_give_a_one_line_error() {
             &[("package.json", "{}"), ("index.js", socket_server)][..],
             "index.js:1:",
             "serve with `node:http`",
-        ),
-        (
-            &[("package.json", "{}"), ("index.js", threads)][..],
-            "index.js:1:",
-            "a dyno has one thread",
-        ),
-        (
-            &[("package.json", "{}"), ("index.js", processes)][..],
-            "index.js:1:",
-            "a dyno starts no processes",
         ),
     ] {
         let lines = refused(files);

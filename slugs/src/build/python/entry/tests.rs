@@ -303,12 +303,8 @@ fn django_projects_are_recognized_by_manage_py() {
         .chain([("Procfile", "web: daphne mysite.asgi:application\n")])
         .collect();
     is_app(&asgi, "mysite.asgi:application", &[""]);
-    let only_asgi = [
-        mysite[0],
-        mysite[1],
-        ("mysite/settings.py", "DEBUG = False\n"),
-        mysite[4],
-    ];
+    let settings = ("mysite/settings.py", "DEBUG = False\n");
+    let only_asgi = [mysite[0], mysite[1], settings, mysite[4]];
     is_app(&only_asgi, "mysite.asgi:application", &[""]);
 }
 
