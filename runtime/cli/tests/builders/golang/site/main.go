@@ -113,12 +113,20 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	io.Copy(w, r.Body)
 }
 
-// stream writes lines, and shows each to the client before the next is made.
+// stream writes lines. Each is sent before a byte comes from the address that the request names, and the next after it.
 func stream(w http.ResponseWriter, r *http.Request) {
+	gate, err := net.Dial("tcp", r.FormValue("gate"))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	defer gate.Close()
 	for line := range 5 {
 		fmt.Fprintln(w, "line", line)
 		w.(http.Flusher).Flush()
-		time.Sleep(time.Millisecond)
+		if _, err := gate.Read(make([]byte, 1)); err != nil {
+			return
+		}
 	}
 }
 
