@@ -173,8 +173,8 @@ fn a_client_that_leaves_ends_its_request_alone() {
     let host = "HTTP/1.1\r\nHost: demo.localhost\r\n";
     let part = "x".repeat(200_000);
     leave(
-        &format!("POST /disconnects {host}Content-Length: 400000\r\n\r\n{part}"),
-        0,
+        &format!("POST /uploads {host}Content-Length: 400000\r\n\r\n{part}"),
+        40,
     );
     assert_eq!(local.get("/shows-log").text(), "http.disconnect");
     assert_eq!(local.get("/").text(), "3 web.1", "the same instance");

@@ -58,9 +58,9 @@ fn check_errors(local: &DynoProcess) {
 fn starlette_has_sessions_forms_files_and_streams() {
     let local = App::new(&STARLETTE).run(&[]);
     let first = local.get("/?name=%3Ci%3E");
-    assert_eq!(first.text(), "<p>&lt;i&gt;, visit 1, by web.1</p>\n");
+    assert_eq!(first.text(), "<p>&lt;i&gt;, visit 1, by web.1</p>");
     let second = local.request("GET", "/?name=a", &[&cookie_of(&first)], b"");
-    assert_eq!(second.text(), "<p>a, visit 2, by web.1</p>\n");
+    assert_eq!(second.text(), "<p>a, visit 2, by web.1</p>");
     let body = "--b\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\ngrüße\r\n--b\r\n\
                 Content-Disposition: form-data; name=\"file\"; filename=\"a.bin\"\r\n\r\n\
                 \u{0}12345\u{7f}\r\n--b--\r\n";

@@ -142,16 +142,22 @@ async def uses_threads(scope, receive, send):
 
 
 async def disconnects(scope, receive, send):
-    while (message := await receive()).get("more_body"):
+    while (await receive()).get("more_body"):
         pass
-    if message["type"] == "http.disconnect":
-        log.append(message["type"])
-        return
     waiting = asyncio.create_task(receive())
     await asyncio.sleep(0)
     before = waiting.done()
     await reply(send, str(before))
     log.append((await waiting)["type"])
+
+
+async def uploads(scope, receive, send):
+    """Begins its response before it reads the rest of the request."""
+    await receive()
+    await begin(send)
+    while (message := await receive()).get("more_body"):
+        pass
+    log.append(message["type"])
 
 
 async def shows_log(scope, receive, send):
@@ -165,6 +171,7 @@ ROUTES = {
     for call in (
         shows, echoes, raises, exits, sends_no_head, returns_nothing, bad_header, waits_for_nothing, accepts_a_socket,
         starts_then_raises, starts_then_returns, sends_text, raises_at_the_end, too_short, announces, not_modified,
-        no_content, sends_a_file, ticks, starts_tasks, uses_threads, disconnects, shows_log,
+        no_content, sends_a_file, ticks, starts_tasks, uses_threads, disconnects, uploads,
+        shows_log,
     )
 }  # fmt: skip
