@@ -297,15 +297,30 @@ fn django_projects_are_recognized_by_manage_py() {
         ("mysite/settings.py", "DEBUG = True\n"),
     ];
     is_app(&bare, "django.core.wsgi:get_wsgi_application()", &[""]);
-    let asgi: Vec<_> = mysite
-        .iter()
-        .copied()
-        .chain([("Procfile", "web: daphne mysite.asgi:application\n")])
-        .collect();
-    is_app(&asgi, "mysite.asgi:application", &[""]);
-    let settings = ("mysite/settings.py", "DEBUG = False\n");
-    let only_asgi = [mysite[0], mysite[1], settings, mysite[4]];
-    is_app(&only_asgi, "mysite.asgi:application", &[""]);
+}
+
+#[test]
+fn a_django_project_may_be_served_by_its_asgi_py() {
+    let files = |procfile: &'static str, has_wsgi: bool| {
+        let wsgi = [("mysite/wsgi.py", WSGI)];
+        let all = [
+            ("manage.py", MANAGE),
+            ("mysite/__init__.py", ""),
+            ("mysite/settings.py", "DEBUG = False\n"),
+            ("mysite/asgi.py", "application = get_asgi_application()\n"),
+        ];
+        let line = [("Procfile", procfile)];
+        let line = if procfile.is_empty() {
+            &[][..]
+        } else {
+            &line[..]
+        };
+        [&all[..], &wsgi[..usize::from(has_wsgi)], line].concat()
+    };
+    let daphne = files("web: daphne mysite.asgi:application\n", true);
+    is_app(&daphne, "mysite.asgi:application", &[""]);
+    is_app(&files("", false), "mysite.asgi:application", &[""]);
+    is_app(&files("", true), "mysite.wsgi:application", &[""]);
 }
 
 #[test]
