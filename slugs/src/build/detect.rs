@@ -13,7 +13,7 @@ use super::{c, golang, javascript, python, ruby, rust, site};
 use crate::manifest::procfile::Procfile;
 use crate::path::{PathError, SlugPath};
 
-/// Most entries of a folder that are searched for `.wasm` files.
+/// The largest number of entries of a folder that are searched for `.wasm` files.
 const ENTRIES_SEARCHED_MAX: usize = 10_000;
 
 /// How a core module begins: magic number, version 1, layer 0. A component has another layer.

@@ -33,7 +33,7 @@ const NAMES_SHOWN_MAX: usize = 5;
 /// The facts in the lines of a failed build.
 #[derive(Debug, Default)]
 pub(super) struct FailedBuild {
-    /// Packages that did not compile, besides those of the standard library.
+    /// Packages that did not compile. Some may be of the standard library.
     packages: BTreeSet<String>,
     /// Packages without any file for WebAssembly.
     excluded: BTreeSet<String>,

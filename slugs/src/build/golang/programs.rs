@@ -21,7 +21,7 @@ use crate::path::SlugPath;
 const WRAPPERS: &[&[&str]] = &[&["exec"], &["env"]];
 /// The folder of programs without a Procfile, besides the module's own.
 const COMMANDS: &str = "cmd";
-/// Most programs that an error names.
+/// The largest number of programs that an error lists.
 const NAMES_SHOWN_MAX: usize = 10;
 
 /// A main package of the module.

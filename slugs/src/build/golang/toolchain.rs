@@ -28,7 +28,8 @@ pub(super) struct GoToolchain {
     is_fixed: bool,
 }
 
-/// Whether C code of packages takes part in a command.
+/// Whether a command of `go` sees files that use C (cgo). Builds leave them out; only the search for packages with C code lists
+/// them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CgoFiles {
     LeftOut,

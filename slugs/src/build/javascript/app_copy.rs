@@ -157,7 +157,8 @@ impl JavascriptApp<'_> {
         fs::write(self.outputs.path_of(COPIED), list.join("\n"))
     }
 
-    /// Writes a `package.json` for a Deno project, which may have none, or one without the packages that its imports name.
+    /// Makes sure that `package.json` lists the packages that a Deno project imports: the project may have no such file, or
+    /// one that does not list them.
     fn write_package_json(&self, copy: &Path) -> std::io::Result<()> {
         let written = PackageJson::read(self.folder).unwrap_or_default();
         let dependencies = &self.project.package.dependencies;

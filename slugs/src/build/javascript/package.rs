@@ -1,4 +1,4 @@
-//! Owns what `package.json` says that matters to a build. Must not know where an app begins.
+//! Owns what `package.json` says that matters to a build. Must not know how the app's first file is chosen: `entry` does that.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::build::toolbox::error::BuilderError;
 use crate::build::toolbox::sources::read_text_lossy;
 
 pub(super) const PACKAGE_JSON: &str = "package.json";
-/// Most workspaces of one app that are read.
+/// The largest number of workspaces of one app that are read.
 const WORKSPACES_MAX: usize = 200;
 
 /// The members of `package.json` that a build needs.

@@ -35,7 +35,7 @@ const SERVICES: [(&str, &str); 15] = [
 /// A worker as its configuration describes it.
 #[derive(Debug, Default)]
 pub(super) struct WranglerConfig {
-    /// The worker's first file.
+    /// The file with which the worker begins: the setting `main`.
     pub(super) main: Option<String>,
     /// The part that the component reads.
     pub(super) settings: WorkerSettings,

@@ -12,7 +12,7 @@ const PROJECT_FILES: [&str; 7] = [
     "poetry.lock",
     "uv.lock",
 ];
-/// Python programs that need no list of packages beside them.
+/// Names of programs that mark a Python project even if there is no list of packages.
 const PROGRAMS: [&str; 5] = ["app.py", "main.py", "wsgi.py", "asgi.py", "manage.py"];
 /// First words of commands of Python apps, where another language's files are there as well.
 const SERVER_COMMANDS: [&str; 14] = [

@@ -65,7 +65,7 @@ fn component_path() -> SlugPath {
     SlugPath::new(COMPONENT).expect("a path that this program names")
 }
 
-/// Turns a command line into the words after `python`.
+/// Turns a command into the arguments for `python`: `./x.py a` and `python x.py a` both become `x.py a`.
 fn python_arguments(words: &[String], scripts: &Scripts) -> Result<Vec<String>, String> {
     let Some((first, rest)) = skip_wrappers(words).split_first() else {
         return Err("nothing: name a command, as in `python worker.py`".to_owned());

@@ -35,8 +35,8 @@ struct OpenFolder {
 /// The open folders of one module.
 pub(super) struct OpenFolders {
     open: HashMap<u32, OpenFolder>,
-    /// A descriptor of each folder of the tree: the one that the module received, or a spare one that it does not
-    /// know.
+    /// For each folder of the tree, by its id, a descriptor of it: the one that the module was given or, once the module
+    /// has closed that, a spare one that it does not know. `None`: the spare one could not be opened.
     bases: Vec<Option<u32>>,
     /// Weak references to folders that the module did not open itself. They mark the folder as known, for
     /// `newest_folder`.

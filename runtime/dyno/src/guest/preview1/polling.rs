@@ -18,7 +18,8 @@ use wiggle::{GuestMemory, GuestPtr};
 use crate::guest::preview1::sockets::{ModuleSockets, SocketOperation};
 use crate::guest::preview1::state::Preview1;
 
-/// The most subscriptions of a list with sockets: both operations of all sockets, several times over.
+/// The longest list that is searched for sockets; a longer one goes to the engine. It has room for both operations of
+/// every socket, several times over.
 const SUBSCRIPTIONS_MAX: u32 = 1_024;
 
 /// The longest time that a timer is waited for. The module calls again after it.

@@ -141,8 +141,8 @@ impl ModuleSockets {
         Fd::from(FIRST_CONNECTION_FD + index as u32)
     }
 
-    /// Accepts a connection. Fails with [`Errno::Again`] if none is waiting, which also applies when the dyno is about to
-    /// end.
+    /// Accepts a connection. Fails with [`Errno::Again`] if none is waiting, even if none will come any more because the
+    /// dyno is about to end.
     pub(super) fn accept(&mut self, fd: Fd) -> Result<Fd, Errno> {
         if u32::from(fd) != LISTENER_FD {
             return Err(self.place(fd).map_or_else(|error| error, |_| Errno::Inval));
@@ -252,7 +252,7 @@ impl ModuleSockets {
         })
     }
 
-    /// Checks flags that a module sets: a socket never blocks, and has no other flag.
+    /// Checks the flags that a module sets: `NONBLOCK` must be set, since a socket never blocks, and no other flag may be.
     pub(super) fn check_flags(&mut self, fd: Fd, flags: Fdflags) -> Result<(), Errno> {
         self.describe(fd)?;
         match flags == Fdflags::NONBLOCK {

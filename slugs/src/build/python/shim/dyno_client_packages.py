@@ -28,7 +28,7 @@ def adapt_urllib3(module):
 
 
 def error_of_urllib3(connection, error):
-    """Returns urllib3's error of a connection that was not made; None for other errors."""
+    """Returns the error that urllib3 raises when a connection cannot be made; None if `error` has another cause."""
     from urllib3 import exceptions
 
     if isinstance(error, ssl.SSLError) or not isinstance(error, CONNECT_ERRORS):

@@ -1,5 +1,5 @@
-// `crypto.subtle`: the operations of the Web Cryptography API, with the algorithms in the other files of this folder. Of
-// the engine itself, only digests and HMAC are reliable.
+// `crypto.subtle`: the operations of the Web Cryptography API, with the algorithms in the other files of this folder. Only
+// digests and HMAC come from the engine: its other operations are not reliable.
 
 import { restoreRandom } from './begin.js';
 import { ECDH, ECDSA, ED25519, X25519 } from './curves.js';

@@ -200,7 +200,7 @@ function existsSync(name) {
   }
 }
 
-/** What may be written: the folders of the dyno itself. */
+/** Whether an app may write at this path: only in `/tmp` and `/log`. The app's own files are read-only. */
 const isWritable = (absolute) => /^\/(tmp|log)(\/|$)/.test(absolute);
 
 function accessSync(name, mode = constants.F_OK) {
