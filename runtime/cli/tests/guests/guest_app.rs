@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use testkit::{DynoProcess, HttpReply, guest_path, repository, wait_until};
@@ -186,6 +186,17 @@ impl Stage {
         for dyno in ["web.1", "web.2"] {
             let up = format!("dyno[{dyno}]: State changed from starting to up");
             self.wait_for_line("both dynos", |line| line.ends_with(&up));
+            // A dyno that an earlier request ended is starting again.
+            let change = format!("dyno[{dyno}]: State changed from ");
+            let is_last = |lines: &[String]| {
+                let last = lines.iter().rfind(|line| line.contains(&change));
+                last.is_some_and(|line| line.ends_with(&up))
+            };
+            let deadline = Instant::now() + Duration::from_secs(60);
+            while !is_last(&self.lines()) {
+                assert!(Instant::now() < deadline, "{dyno} does not come up");
+                thread::sleep(Duration::from_millis(10));
+            }
         }
         self.line_count()
     }
