@@ -146,9 +146,10 @@ fn pool_config(flavor: Flavor) -> PoolingAllocationConfig {
         Flavor::P1 | Flavor::P2 => AWAKE_MAX + POOL_SPARE,
         Flavor::P3 => AWAKE_P3_MAX + POOL_SPARE,
     };
-    // Components of JavaScript apps have two memories. Not every dyno is such a one, and address space is limited.
+    // Components of JavaScript apps have two memories. Not every dyno is such a one, and address space is limited: two nodes
+    // in one process have to fit.
     let memories = match flavor {
-        Flavor::P2 => dynos + dynos / 2,
+        Flavor::P2 => dynos + dynos / 4,
         Flavor::P1 | Flavor::P3 => dynos,
     };
     let mut pool = PoolingAllocationConfig::new();
