@@ -41,6 +41,21 @@ pub(crate) enum LinkedProgram {
     Run3(CommandPre3<Guest>),
 }
 
+impl LinkedProgram {
+    /// The number of memories of one instance, at least one. Components of several modules may have several.
+    fn count_memories(&self) -> u32 {
+        let component = match self {
+            LinkedProgram::P2(pre, _) => pre.instance_pre().component(),
+            LinkedProgram::P3(pre, _) => pre.instance_pre().component(),
+            LinkedProgram::Run2(pre) => pre.instance_pre().component(),
+            LinkedProgram::Run3(pre) => pre.instance_pre().component(),
+            LinkedProgram::Run1(_) => return 1,
+        };
+        let needs = component.resources_required();
+        needs.map_or(1, |needs| needs.num_memories.max(1))
+    }
+}
+
 /// The reason why there is no code to run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CodeError {
@@ -95,6 +110,8 @@ pub(crate) struct ProgramCode {
     held: Mutex<HeldCode>,
     /// The lifetime of its instances.
     pub(crate) lifetime: InstanceLifetime,
+    /// The number of memories of one instance.
+    memories: u32,
 }
 
 /// The code that a process type holds, and who uses it.
@@ -148,7 +165,7 @@ impl ProgramCode {
             .find_cached(engines, Flavor::of(world), &file)
             .await;
         let found = found.map_err(CodeError::Compile)?;
-        let code = ProgramCode {
+        let mut code = ProgramCode {
             compiler: compiler.clone(),
             loaded: loaded.clone(),
             world,
@@ -156,8 +173,10 @@ impl ProgramCode {
             compiled: found.cached,
             held: Mutex::default(),
             lifetime: found.lifetime,
+            memories: 1,
         };
         let pre = code.program(engines).await?;
+        code.memories = pre.count_memories();
         code.held.lock().pre = Some(pre);
         Ok(code)
     }
@@ -165,6 +184,11 @@ impl ProgramCode {
     /// The engine that the code runs on.
     pub(crate) fn flavor(&self) -> Flavor {
         Flavor::of(self.world)
+    }
+
+    /// The number of memories of one instance, at least one.
+    pub(crate) fn memories(&self) -> u32 {
+        self.memories
     }
 
     async fn program(&self, engines: &Engines) -> Result<Arc<LinkedProgram>, CodeError> {

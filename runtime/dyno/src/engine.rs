@@ -146,16 +146,10 @@ fn pool_config(flavor: Flavor) -> PoolingAllocationConfig {
         Flavor::P1 | Flavor::P2 => AWAKE_MAX + POOL_SPARE,
         Flavor::P3 => AWAKE_P3_MAX + POOL_SPARE,
     };
-    // Components of JavaScript apps have two memories. Not every dyno is such a one, and address space is limited: two nodes
-    // in one process have to fit.
-    let memories = match flavor {
-        Flavor::P2 => dynos + dynos / 4,
-        Flavor::P1 | Flavor::P3 => dynos,
-    };
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(dynos)
         .total_core_instances(dynos * 4)
-        .total_memories(memories)
+        .total_memories(dynos)
         .total_tables(dynos * 2)
         .total_stacks(dynos)
         .max_core_instances_per_component(CORE_INSTANCES_PER_DYNO_MAX)
@@ -183,6 +177,8 @@ pub struct Engines {
     ticker: Arc<EpochTicker>,
     awake: Arc<Semaphore>,
     awake_p3: Arc<Semaphore>,
+    /// The most permits that one dyno may take: as many as there are in the smaller semaphore.
+    awake_max: u32,
 }
 
 /// The permit of one dyno to be awake.
@@ -237,19 +233,25 @@ impl Engines {
             ticker,
             awake: Arc::new(Semaphore::new(awake as usize)),
             awake_p3: Arc::new(Semaphore::new(awake.min(AWAKE_P3_MAX) as usize)),
+            awake_max: awake.min(AWAKE_P3_MAX),
         }))
     }
 
-    /// Waits for the permit to be awake, in the order of the calls. Calls `full` if the permit is not available at
-    /// once.
-    pub(crate) async fn wait_for_permit(&self, flavor: Flavor, full: impl FnOnce()) -> AwakePermit {
+    /// Waits for the permit to be awake, in the order of the calls. A dyno whose component has several memories counts
+    /// as that many dynos: a pool has one memory for each. Calls `full` if the permit is not available at once.
+    pub(crate) async fn wait_for_permit(
+        &self,
+        (flavor, memories): (Flavor, u32),
+        full: impl FnOnce(),
+    ) -> AwakePermit {
+        let count = memories.min(self.awake_max);
         let p3 = (flavor == Flavor::P3).then_some(&self.awake_p3);
-        let there_is = |rights: &Arc<Semaphore>| rights.available_permits() > 0;
+        let there_is = |rights: &Arc<Semaphore>| rights.available_permits() >= count as usize;
         if !(there_is(&self.awake) && p3.is_none_or(there_is)) {
             full();
         }
         let take = async |rights: &Arc<Semaphore>| {
-            let right = Arc::clone(rights).acquire_owned().await;
+            let right = Arc::clone(rights).acquire_many_owned(count).await;
             right.expect("the semaphore is never closed")
         };
         let _p3 = match p3 {

@@ -51,7 +51,7 @@ pub(crate) async fn wait_to_be_awake(
     };
     context
         .engines
-        .wait_for_permit(ready.code.flavor(), full)
+        .wait_for_permit((ready.code.flavor(), ready.code.memories()), full)
         .await
 }
 
