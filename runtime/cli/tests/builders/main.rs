@@ -13,6 +13,7 @@ mod hostile_clients;
 mod https_server;
 mod javascript;
 mod python;
+mod request_errors;
 mod ruby;
 mod rust;
 mod site;

@@ -26,7 +26,7 @@ pub(super) const BUNDLER: &str = "bundle.mjs";
 const WIT: &str = include_str!("toolchain/app.wit");
 const HTTP_WIT: &str = include_str!("../wit/http.wit");
 /// The files of the toolchain, by their names in its folder: the sources of the component, and the bundler.
-const FILES: [(&str, &str); 65] = [
+const FILES: [(&str, &str); 66] = [
     ("package.json", include_str!("toolchain/package.json")),
     (
         "package-lock.json",
@@ -77,6 +77,10 @@ const FILES: [(&str, &str); 65] = [
     (
         "engine/node/absent.js",
         include_str!("engine/node/absent.js"),
+    ),
+    (
+        "engine/node/absent_parts.js",
+        include_str!("engine/node/absent_parts.js"),
     ),
     (
         "engine/node/async_hooks.js",

@@ -5,13 +5,14 @@ use std::io::{Read, Write};
 use testkit::{DynoProcess, HttpReply};
 
 use crate::app_folder::{App, keeps_nothing};
+use crate::request_errors::{FaultyPath, assert_errors_end_their_requests};
 
 const PACKAGE: (&str, &str) = (
     "package.json",
     r#"{"name":"server","private":true,"scripts":{"start":"node server"}}"#,
 );
 /// Paths of `node/server.js` whose response breaks off after `half`, and the expected log of each.
-const AFTER_THE_HEAD: [(&str, &str); 5] = [
+const AFTER_THE_HEAD: [FaultyPath; 5] = [
     ("/half-raises", "Error: no more of half"),
     ("/half-rejects", "Error: no more of rejects"),
     ("/half-timer", "Error: no more of timer"),
@@ -19,7 +20,7 @@ const AFTER_THE_HEAD: [(&str, &str); 5] = [
     ("/short", "not as long as its content-length says"),
 ];
 /// Paths with a 500 response, and the expected log of each.
-const BEFORE_THE_HEAD: [(&str, &str); 6] = [
+const BEFORE_THE_HEAD: [FaultyPath; 6] = [
     ("/raises", "Error: nothing of raises"),
     ("/rejects", "Error: nothing of rejects"),
     ("/timer-raises", "Error: nothing of timer"),
@@ -122,20 +123,7 @@ fn events_of_a_response_come_in_the_order_of_node() {
 #[test]
 fn an_exception_ends_its_request_and_not_the_dyno() {
     let local = start();
-    let cases = AFTER_THE_HEAD.iter().chain(&BEFORE_THE_HEAD);
-    for (served, (path, told)) in cases.enumerate() {
-        let mark = local.line_count();
-        let reply = local.get(path);
-        if served < AFTER_THE_HEAD.len() {
-            let half = (reply.status, reply.text(), reply.complete);
-            assert_eq!(half, (200, "half".to_owned(), false), "{path}");
-        } else {
-            assert_eq!((reply.status, reply.complete), (500, true), "{path}");
-            assert_eq!(reply.text(), "Internal Server Error\n", "{path}");
-        }
-        local.wait_for_line_after(mark, path, |line| line.contains(told));
-        assert_eq!(local.get("/").text(), format!("{} web.1", 2 * served + 2));
-    }
+    assert_errors_end_their_requests(&local, &AFTER_THE_HEAD, &BEFORE_THE_HEAD, |_| {});
     let told = local.lines();
     let odd = |line: &&String| line.contains("Crashed") || line.contains("Started afresh");
     assert_eq!(told.iter().find(odd), None);

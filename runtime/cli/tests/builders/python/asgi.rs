@@ -5,14 +5,16 @@ use std::io::{Read, Write};
 
 use testkit::{DynoProcess, HttpReply};
 
+use super::check_traceback;
 use crate::app_folder::{App, keeps_nothing};
+use crate::request_errors::{FaultyPath, assert_errors_end_their_requests};
 
 /// An app without packages, so that one component serves all of these tests.
 const NONE: (&str, &str) = ("requirements.txt", "# none\n");
 const FAULTS: (&str, &str) = ("asgi.py", include_str!("asgi/faults.py"));
 
 /// Paths with a 500 response, and the expected log of each.
-const BEFORE_THE_HEAD: [(&str, &str); 7] = [
+const BEFORE_THE_HEAD: [FaultyPath; 7] = [
     ("/raises", "LookupError: nothing of raises"),
     ("/exits", "SystemExit: nothing of exits"),
     (
@@ -37,7 +39,7 @@ const BEFORE_THE_HEAD: [(&str, &str); 7] = [
     ),
 ];
 /// Paths whose response is broken off after `half`, and the expected log of each.
-const AFTER_THE_HEAD: [(&str, &str); 3] = [
+const AFTER_THE_HEAD: [FaultyPath; 3] = [
     (
         "/starts-then-raises",
         "RuntimeError: no more of starts_then_raises",
@@ -60,20 +62,9 @@ fn start() -> DynoProcess {
 #[test]
 fn an_exception_ends_its_request_and_not_the_dyno() {
     let local = start();
-    for (served, (path, told)) in AFTER_THE_HEAD.iter().chain(&BEFORE_THE_HEAD).enumerate() {
-        let mark = local.line_count();
-        let reply = local.get(path);
-        if served < AFTER_THE_HEAD.len() {
-            let half = (reply.status, reply.text(), reply.complete);
-            assert_eq!(half, (200, "half".to_owned(), false), "{path}");
-        } else {
-            assert_eq!((reply.status, reply.complete), (500, true), "{path}");
-        }
-        local.wait_for_line_after(mark, told, |line| line.contains(told));
-        // Each earlier request was sent twice.
-        assert_eq!(local.get("/").text(), format!("{} web.1", 2 * served + 2));
-        check_traceback(&local.lines()[mark..].join("\n"));
-    }
+    assert_errors_end_their_requests(&local, &AFTER_THE_HEAD, &BEFORE_THE_HEAD, |told| {
+        check_traceback(told, "/asgi.py")
+    });
     let mark = local.line_count();
     let whole = local.get("/raises-at-the-end");
     assert_eq!((whole.text(), whole.complete), ("whole".to_owned(), true));
@@ -86,27 +77,6 @@ fn an_exception_ends_its_request_and_not_the_dyno() {
         line.contains("announced Content-Length: 30 and sent 4: the response is broken off")
     });
     assert!(local.stop().success());
-}
-
-/// Checks that there is at most one traceback, with frames of the app only, and no output of the engine.
-#[track_caller]
-fn check_traceback(told: &str) {
-    assert!(
-        told.matches("Traceback (most recent").count() <= 1,
-        "{told}"
-    );
-    let frames = told.matches("File \"").count();
-    assert_eq!(frames, told.matches("File \"/asgi.py\"").count(), "{told}");
-    for engine in [
-        "backtrace",
-        "wasm",
-        "panicked",
-        "dyno_",
-        "rashed",
-        "never retrieved",
-    ] {
-        assert!(!told.contains(engine), "{engine} in {told}");
-    }
 }
 
 /// The ASGI specification, HTTP 2.4, "HTTP connection scope".

@@ -5,7 +5,9 @@ use std::process::{Command, Output, Stdio};
 
 use testkit::{DynoProcess, HttpReply, dyno_command};
 
+use super::check_traceback;
 use crate::app_folder::App;
+use crate::request_errors::{FaultyPath, assert_errors_end_their_requests};
 
 /// An app without packages, so that one component serves all of these tests.
 const NONE: (&str, &str) = ("requirements.txt", "# none\n");
@@ -13,7 +15,7 @@ const FAULTS: (&str, &str) = ("wsgi.py", include_str!("runtime/faults.py"));
 const LIBRARY: &str = include_str!("runtime/library.py");
 
 /// Paths of `faults.py` whose response is aborted after `half`, and the expected log of each.
-const AFTER_THE_HEAD: [(&str, &str); 8] = [
+const AFTER_THE_HEAD: [FaultyPath; 8] = [
     (
         "/yields-then-raises",
         "RuntimeError: no more of yields_then_raises",
@@ -36,7 +38,7 @@ const AFTER_THE_HEAD: [(&str, &str); 8] = [
     ("/late-exc-info", "KeyError: 'no more of late_exc_info'"),
 ];
 /// Paths with a 500 response, and the expected log of each.
-const BEFORE_THE_HEAD: [(&str, &str); 8] = [
+const BEFORE_THE_HEAD: [FaultyPath; 8] = [
     ("/raises", "LookupError: nothing of raises"),
     ("/interrupts", "KeyboardInterrupt: nothing of interrupts"),
     ("/exits-at-once", "SystemExit: nothing of exits_at_once"),
@@ -60,35 +62,10 @@ const BEFORE_THE_HEAD: [(&str, &str); 8] = [
 #[test]
 fn an_exception_ends_its_request_and_not_the_dyno() {
     let local = App::new(&[NONE, FAULTS]).run(&[]);
-    for (served, (path, told)) in AFTER_THE_HEAD.iter().chain(&BEFORE_THE_HEAD).enumerate() {
-        let mark = local.line_count();
-        let reply = local.get(path);
-        if served < AFTER_THE_HEAD.len() {
-            let half = (reply.status, reply.text(), reply.complete);
-            assert_eq!(half, (200, "half".to_owned(), false), "{path}");
-        } else {
-            assert_eq!((reply.status, reply.complete), (500, true), "{path}");
-        }
-        local.wait_for_line_after(mark, told, |line| line.contains(told));
-        // Each earlier request was sent twice.
-        assert_eq!(local.get("/").text(), format!("{} web.1", 2 * served + 2));
-        check_traceback(&local.lines()[mark..].join("\n"));
-    }
+    assert_errors_end_their_requests(&local, &AFTER_THE_HEAD, &BEFORE_THE_HEAD, |told| {
+        check_traceback(told, "/wsgi.py")
+    });
     assert!(local.stop().success());
-}
-
-/// Checks that there is at most one traceback, with frames of the app only, and no output of the engine.
-#[track_caller]
-fn check_traceback(told: &str) {
-    assert!(
-        told.matches("Traceback (most recent").count() <= 1,
-        "{told}"
-    );
-    let frames = told.matches("File \"").count();
-    assert_eq!(frames, told.matches("File \"/wsgi.py\"").count(), "{told}");
-    for engine in ["backtrace", "wasm", "panicked", "dyno_app", "rashed"] {
-        assert!(!told.contains(engine), "{engine} in {told}");
-    }
 }
 
 /// PEP 3333, "Handling the Content-Length Header", and RFC 9110, 8.6 and 9.3.2.

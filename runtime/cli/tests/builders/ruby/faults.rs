@@ -1,9 +1,10 @@
 //! Errors of Rack apps in a request: each ends its own request, is in the log once, and leaves the instance as it is.
 
 use super::rack_site::{assert_goes_on, assert_no_crash, start};
+use crate::request_errors::{FaultyPath, assert_errors_end_their_requests};
 
 /// Paths of `rack_site.ru` whose response is aborted after `half`, and the expected log of each.
-const AFTER_THE_HEAD: [(&str, &str); 5] = [
+const AFTER_THE_HEAD: [FaultyPath; 5] = [
     ("/each-raises", "no more of each (RuntimeError)"),
     ("/call-raises", "no more of call (KeyError)"),
     ("/each-exits", "exit (SystemExit)"),
@@ -14,7 +15,7 @@ const AFTER_THE_HEAD: [(&str, &str); 5] = [
     ("/long-and-raises", "no more of long (IOError)"),
 ];
 /// Paths with a 500 response, and the expected log of each.
-const BEFORE_THE_HEAD: [(&str, &str); 10] = [
+const BEFORE_THE_HEAD: [FaultyPath; 10] = [
     ("/raises", "nothing of raises (ArgumentError)"),
     ("/exits", "exit (SystemExit)"),
     ("/aborts", "nothing of aborts (SystemExit)"),
@@ -39,23 +40,7 @@ const BEFORE_THE_HEAD: [(&str, &str); 10] = [
 #[test]
 fn an_exception_ends_its_request_and_not_the_dyno() {
     let local = start();
-    let cases = AFTER_THE_HEAD.iter().chain(&BEFORE_THE_HEAD);
-    for (served, (path, told)) in cases.enumerate() {
-        let mark = local.line_count();
-        let reply = local.get(path);
-        if served < AFTER_THE_HEAD.len() {
-            let half = (reply.status, reply.text(), reply.complete);
-            assert_eq!(half, (200, "half".to_owned(), false), "{path}");
-        } else {
-            assert_eq!((reply.status, reply.complete), (500, true), "{path}");
-            assert_eq!(reply.text(), "Internal Server Error\n", "{path}");
-        }
-        local.wait_for_line_after(mark, path, |line| line.contains(told));
-        // Each earlier request was sent twice.
-        assert_goes_on(&local, 2 * served + 1);
-        let lines = local.lines()[mark..].join("\n");
-        assert_eq!(lines.matches(told).count(), 1, "{lines}");
-    }
+    assert_errors_end_their_requests(&local, &AFTER_THE_HEAD, &BEFORE_THE_HEAD, |_| {});
     assert_no_crash(&local);
     assert!(local.stop().success());
 }

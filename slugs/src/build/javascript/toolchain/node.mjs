@@ -3,6 +3,7 @@
 import { existsSync, readFileSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { builtinModules, createRequire } from 'node:module';
 import { isAbsolute, join, relative, sep } from 'node:path';
+import { ABSENT } from './engine/node/absent_parts.js';
 import { packageOf } from './messages.mjs';
 
 const load = createRequire(import.meta.url);
@@ -12,29 +13,6 @@ export const META = '__dyno_meta';
 /** The module that gives the bundle's packages to `require` of computed names. */
 export const PACKAGES_MODULE = 'dyno:packages';
 
-/** Parts of Node.js that a dyno lacks, each with what to do instead. Packages may import them; an app may not. */
-const ABSENT = {
-  child_process: 'a dyno starts no processes: a process type of the Procfile runs beside `web`',
-  cluster: 'the number of dynos is what scales: `dyno ps scale web=4`',
-  dgram: 'there are no sockets in this engine; speak HTTP with `fetch`',
-  dns: 'there is no need: `fetch` looks names up',
-  'dns/promises': 'there is no need: `fetch` looks names up',
-  domain: 'catch errors where they happen',
-  http2: 'use `node:http`; the router speaks HTTP/2 for it',
-  inspector: 'a dyno has no debugger',
-  'inspector/promises': 'a dyno has no debugger',
-  net: 'there are no sockets in this engine; serve with `node:http`, and call with `fetch`',
-  readline: 'a dyno has no terminal',
-  'readline/promises': 'a dyno has no terminal',
-  repl: 'a dyno has no terminal',
-  sqlite: 'use a database (`dyno addons create postgresql`)',
-  test: 'run the tests before you build',
-  tls: 'there are no sockets in this engine; speak HTTPS with `fetch`',
-  trace_events: 'a dyno has no tracer',
-  vm: 'the engine has one context: `new Function(…)` makes code of text',
-  wasi: 'the engine runs inside of WebAssembly and cannot run more of it',
-  worker_threads: 'a dyno has one thread; the number of dynos is what scales',
-};
 /** Well-known packages that do nothing without sockets of their own. */
 const SOCKET_PACKAGES = new Set([
   '@redis/client', 'amqplib', 'ioredis', 'kafkajs', 'ldapjs', 'memjs', 'mongodb', 'mqtt', 'mysql', 'mysql2', 'nats', 'nodemailer',

@@ -1,23 +1,10 @@
 // Parts of Node.js that a dyno lacks: they can be imported, since packages import more than they use, and fail when they
 // are used.
 
-/** Why a part is absent, and what to use instead. */
-const REASONS = {
-  child_process: 'a dyno starts no processes',
-  cluster: 'a dyno is one process: the number of dynos is what scales',
-  dgram: 'there are no sockets in this engine: use `fetch`',
-  dns: 'there are no sockets in this engine: `fetch` looks names up',
-  http2: 'the router speaks HTTP/2 for the app: use `node:http`',
-  inspector: 'there is no debugger in a dyno',
-  net: 'there are no sockets in this engine: to serve, use `node:http`; to call, use `fetch`',
-  repl: 'a dyno has no terminal',
-  tls: 'there are no sockets in this engine: to call, use `fetch`',
-  vm: 'the engine has one context',
-  worker_threads: 'a dyno has one thread: the number of dynos is what scales',
-};
+import { ABSENT } from './absent_parts.js';
 
 export function absentError(module, name) {
-  const error = new Error(`${module}.${name} of Node.js is absent in a dyno: ${REASONS[module] ?? 'use what browsers have as well'}`);
+  const error = new Error(`${module}.${name} of Node.js is absent in a dyno: ${ABSENT[module] ?? 'use what browsers have as well'}`);
   error.code = 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM';
   return error;
 }

@@ -14,7 +14,7 @@ export class ReadStream extends Readable {
     const { start, end = Number.POSITIVE_INFINITY, fd, flags = 'r', highWaterMark = READ_BYTES, encoding, autoClose = true, signal } = options;
     super({ highWaterMark, encoding, autoDestroy: autoClose, signal });
     Object.assign(this, { path, flags, start, end, autoClose, bytesRead: 0, pos: start });
-    this.fd = typeof fd === 'object' && fd !== null ? fd.fd : (fd ?? null);
+    this.fd = numberOf(fd);
   }
 
   get pending() {
@@ -22,14 +22,7 @@ export class ReadStream extends Readable {
   }
 
   _construct(done) {
-    try {
-      if (this.fd === null) this.fd = sync.openSync(this.path, this.flags);
-      done();
-      this.emit('open', this.fd);
-      this.emit('ready');
-    } catch (error) {
-      done(error);
-    }
+    openFile(this, done);
   }
 
   _read(size) {
@@ -64,7 +57,7 @@ export class WriteStream extends Writable {
     const { start, fd, flags = 'w', encoding = 'utf8', autoClose = true, highWaterMark, signal } = options;
     super({ highWaterMark, defaultEncoding: encoding, autoDestroy: autoClose, decodeStrings: true, signal });
     Object.assign(this, { path, flags, start, autoClose, bytesWritten: 0, pos: start });
-    this.fd = typeof fd === 'object' && fd !== null ? fd.fd : (fd ?? null);
+    this.fd = numberOf(fd);
   }
 
   get pending() {
@@ -72,14 +65,7 @@ export class WriteStream extends Writable {
   }
 
   _construct(done) {
-    try {
-      if (this.fd === null) this.fd = sync.openSync(this.path, this.flags);
-      done();
-      this.emit('open', this.fd);
-      this.emit('ready');
-    } catch (error) {
-      done(error);
-    }
+    openFile(this, done);
   }
 
   _write(bytes, _, done) {
@@ -106,6 +92,23 @@ export class WriteStream extends Writable {
   destroySoon() {
     this.end();
   }
+}
+
+/** The number of a file that is given as a number or a FileHandle; null if the stream opens its file itself. */
+function numberOf(fd) {
+  return typeof fd === 'object' && fd !== null ? fd.fd : (fd ?? null);
+}
+
+function openFile(stream, done) {
+  try {
+    if (stream.fd === null) stream.fd = sync.openSync(stream.path, stream.flags);
+  } catch (error) {
+    done(error);
+    return;
+  }
+  done();
+  stream.emit('open', stream.fd);
+  stream.emit('ready');
 }
 
 function closeFile(stream) {
