@@ -121,7 +121,7 @@ pub fn scrypt(
     if length > KEY_BYTES_MAX {
         return None;
     }
-    // The parameter for a length has another range; the key's own length is what counts.
+    // These parameters limit the length to 64 bytes; the function below takes any length.
     let parameters = scrypt::Params::new(
         log_cost,
         block_size,

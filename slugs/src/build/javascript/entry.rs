@@ -45,8 +45,20 @@ const FRAMEWORKS: [(&str, &str); 9] = [
 ];
 /// Folders that compilers and bundlers write to by custom.
 const OUTPUT_FOLDERS: [&str; 4] = ["dist", "build", "out", "lib"];
-/// The command that runs a program of Node.js.
+/// The command that runs a program of Node.js, and its options whose value is the next word
+/// (<https://nodejs.org/api/cli.html>).
 const NODE: &str = "node";
+const OPTIONS_WITH_VALUE: [&str; 9] = [
+    "-r",
+    "--require",
+    "--import",
+    "--env-file",
+    "--env-file-if-exists",
+    "--loader",
+    "--experimental-loader",
+    "-C",
+    "--conditions",
+];
 /// The script that makes the file which `main` names.
 pub(super) const BUILD_SCRIPT: &str = "build";
 
@@ -165,15 +177,27 @@ fn first_program<'a>(
     folder: &Path,
     words: impl Iterator<Item = &'a str> + Clone,
 ) -> Option<String> {
-    let mut after_node = words.clone().skip_while(|word| *word != NODE).skip(1);
-    let module = after_node.find(|word| !word.starts_with('-'));
-    if let Some(file) = module.and_then(|module| find_module(folder, module)) {
+    let after_node = words.clone().skip_while(|word| *word != NODE).skip(1);
+    if let Some(file) = skip_options(after_node).and_then(|module| find_module(folder, module)) {
         return Some(file);
     }
     words
         .map(|word| word.strip_prefix("./").unwrap_or(word))
         .find(|word| is_program(word))
         .map(str::to_owned)
+}
+
+/// The first argument of `node` that is neither an option nor the value of one.
+fn skip_options<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    while let Some(word) = words.next() {
+        if !word.starts_with('-') {
+            return Some(word);
+        }
+        if OPTIONS_WITH_VALUE.contains(&word) {
+            words.next();
+        }
+    }
+    None
 }
 
 /// The file that `node MODULE` runs: MODULE itself, with an extension, or the first file of a folder.

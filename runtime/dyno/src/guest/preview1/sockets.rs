@@ -2,7 +2,8 @@
 //! accepts or opens.
 //!
 //! WASI preview 1 has no function that makes a listener, and none that connects: a module opens a path of `network`
-//! instead. Sockets have descriptors of their own, above all numbers that wasmtime-wasi gives. No function of a socket waits: only `poll_oneoff` does. Must not know what is sent.
+//! instead. Sockets have descriptors of their own, above all numbers that wasmtime-wasi gives. No function of a socket
+//! waits: only `poll_oneoff` does. Must not know the content of messages.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -71,7 +71,7 @@ export function mapText(text) {
   return text.replace(position, (all, line, column) => locate(Number(line), Number(column)) ?? all);
 }
 
-/** One call of a stack, with the methods of V8. Its place in the sources is looked up when somebody asks. */
+/** One call of a stack, with the methods of V8. Its place in the sources is looked up when the app asks for that. */
 class CallSite {
   #line;
   #column;
@@ -140,10 +140,10 @@ function toFrames(raw) {
   return frames;
 }
 
-/** What `Error.prepareStackTrace` makes of a stack, if an app has set it (https://v8.dev/docs/stack-trace-api). */
+/** The value of `stack` if an app has set `Error.prepareStackTrace` (https://v8.dev/docs/stack-trace-api). */
 function prepareStack(error, raw) {
   const sites = toCallSites(raw);
-  // Programs that look at their caller do not check whether there is one.
+  // Programs that look at their caller expect that a stack has several calls.
   while (sites.length < CALLERS_MIN) sites.push(new CallSite('', 1, 1, false));
   return Error.prepareStackTrace(error, sites);
 }

@@ -55,7 +55,7 @@ export function isClientGone(error) {
   return error?.payload?.tag === 'closed' || error?.payload?.tag === 'last-operation-failed';
 }
 
-/** What is wrong when a body cannot be finished. */
+/** Describes why a body cannot be finished, for a log line. */
 export function describeUnfinished(error) {
   const isLength = /body-size|content-length/i.test(error?.payload?.tag ?? '');
   return isLength ? 'its body is not as long as its content-length says' : `its body cannot be finished: ${error?.payload?.tag ?? error}`;

@@ -20,7 +20,7 @@ const serverIsSet = new Promise((resolve, reject) => {
 // Without a program that waits for its server, a failure is not worth a word.
 serverIsSet.catch(() => {});
 
-/** Sets the server of `node:http` that answers: the last one that listens, but rather one that listens on PORT. */
+/** Sets the server of `node:http` that answers: the server on PORT, else the last server that listens. */
 export function setServer(server, listensOnPort) {
   if (isOnPort && !listensOnPort) return;
   nodeServer = server;

@@ -22,7 +22,7 @@ function reportRejection(error) {
 
 let answerUncaught = () => {};
 
-/** Sets the function that is called with each error that nobody handled, after its report. */
+/** Sets the function that is called with each unhandled error, after its report. */
 export function onUncaughtError(run) {
   answerUncaught = run;
 }

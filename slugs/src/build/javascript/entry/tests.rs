@@ -68,3 +68,38 @@ fn missing_output_of_a_bundler_is_built() {
     assert_eq!(found.point, EntryPoint::Built("dist/index.js".to_owned()));
     assert_eq!(found.warnings, []);
 }
+
+/// The command lines of the documents of Node.js, Express and Heroku.
+#[test]
+fn the_module_after_node_is_found_as_node_finds_it() {
+    let app = tempfile::tempdir().expect("a folder");
+    for name in ["bin/www", "server.js", "web/index.mjs", "hook.js", ".env"] {
+        let path = app.path().join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(path, "").expect("a file");
+    }
+    for (command, entry) in [
+        ("node server.js", "server.js"),
+        ("node server", "server.js"),
+        ("node ./bin/www", "bin/www"),
+        ("NODE_ENV=production node web", "web/index.mjs"),
+        ("node -r dotenv/config server.js", "server.js"),
+        ("node --require ./hook.js server", "server.js"),
+        (
+            "node --env-file .env --import ./hook.js ./server",
+            "server.js",
+        ),
+        (
+            "node --max-old-space-size=64 server.js --port 80",
+            "server.js",
+        ),
+        ("nodemon server.js", "server.js"),
+    ] {
+        let found = first_program(app.path(), command.split_whitespace());
+        assert_eq!(found.as_deref(), Some(entry), "{command}");
+    }
+    assert_eq!(
+        first_program(app.path(), ["npm", "start"].into_iter()),
+        None
+    );
+}

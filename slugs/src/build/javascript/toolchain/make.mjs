@@ -1,5 +1,5 @@
-// node make.mjs HANDLER WIT OUT: makes the engine's component, with which `dyno` makes the one that every JavaScript app
-// runs in.
+// node make.mjs HANDLER WIT OUT: makes the engine's component. `dyno` composes it with compiled code; the result runs every
+// JavaScript app.
 //
 // The handler and its packages become one file, whose top level runs once, while the component is made: a dyno starts with
 // all of it in memory.
@@ -37,7 +37,7 @@ const nodeNames = {
       const name = path.replace(/^node:|\/$/g, '');
       // The module itself wraps the package of its name.
       if (importer.endsWith(NODE_NAMES[name].slice(1))) return undefined;
-      // readable-stream asks whether there is another; there is none.
+      // readable-stream looks for another module `stream`; there is none.
       if (name === 'stream' && importer.includes('/readable-stream/')) return { path: 'none', namespace: 'none' };
       return kind === 'require-call' ? { path: name, namespace: 'required' } : { path: resolve(NODE_NAMES[name]) };
     });

@@ -64,7 +64,7 @@ function builtins({ isNode }, graph) {
         const name = asked.path.replace(/^node:/, '');
         if (asked.pluginData === builtins || !builtinModules.includes(name)) return undefined;
         const isOfApp = packageOf(asked.importer) === undefined;
-        // Outside of Node.js, a package of the same name that is installed is the one that is meant.
+        // An app with a fetch handler means the installed package of this name, if there is one.
         if (!isNode && !asked.path.startsWith('node:')) {
           const options = { kind: asked.kind, resolveDir: asked.resolveDir, importer: asked.importer };
           const found = await setup.resolve(`${name}/`, { ...options, pluginData: builtins });

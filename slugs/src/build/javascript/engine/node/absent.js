@@ -1,5 +1,5 @@
-// Parts of Node.js that a dyno lacks: they can be imported, since packages import more than they use, and fail when they
-// are used.
+// Parts of Node.js that a dyno lacks. An import of such a part succeeds, since packages import more than they use; a call of
+// its functions fails.
 
 import { ABSENT } from './absent_parts.js';
 

@@ -1,6 +1,5 @@
-// `node:async_hooks`: the store of the current request. The engine tells nobody when a promise goes on, so that a store
-// cannot follow each of several chains; but a dyno answers one request at a time, and so the chain of the request is the
-// only one.
+// `node:async_hooks`: the store of the current request. The engine has no hook for promises that go on, so a store cannot
+// follow several chains of promises. A dyno answers one request at a time, so the request's chain is the only one.
 
 /** Stores that are to be forgotten when their request is over. */
 const entered = new Set();

@@ -18,7 +18,7 @@ const isBase64url = (encoding) => typeof encoding === 'string' && /^base64url$/i
 
 const packageFrom = Buffer.from;
 Buffer.from = function from(value, encoding, length) {
-  // The package reads both alphabets of base64 (RFC 4648 4, 5), but knows one name.
+  // The package reads both alphabets of base64 (RFC 4648 4, 5), but only by the name `base64`.
   if (isBase64url(encoding)) return packageFrom.call(Buffer, value, 'base64', length);
   return typeof value === 'string' && isUtf8(encoding) ? encodeText(value) : packageFrom.call(Buffer, value, encoding, length);
 };

@@ -1,5 +1,5 @@
 // `node:crypto`: digests, HMAC, derived keys, AES, random values. The usual digests are compiled code, beside the engine; the
-// other algorithms are those of @noble. What needs keys with two halves is Web Crypto's (`crypto.subtle`).
+// other algorithms are those of @noble. Signatures and key pairs are in Web Crypto (`crypto.subtle`).
 
 import * as native from 'dyno:javascript/native@0.1.0';
 import { cbc, ctr, ecb, gcm } from '@noble/ciphers/aes.js';

@@ -1,5 +1,5 @@
-// `node:fs`: each function with a callback, with a promise, and synchronous. The host's files answer at once, so that the
-// synchronous form is the only one that does work.
+// `node:fs`: each function with a callback, with a promise, and synchronous. The host's files answer at once, so all
+// three forms call the synchronous one.
 
 import { Buffer } from './buffer.js';
 import { absentError } from './absent.js';

@@ -1,4 +1,4 @@
-// `node:net`: what needs no socket. The rest is absent.
+// `node:net`: the functions that need no socket. The others are absent.
 
 import { makeAbsentModule } from './absent.js';
 

@@ -7,7 +7,7 @@ import stream from './stream.js';
 /** The version of Node.js whose interfaces the modules follow. */
 const VERSION = '22.12.0';
 
-/** Makes `process` an emitter of events. Errors that nobody handles are such events; signals never come. */
+/** Makes `process` an emitter of events. Unhandled errors are such events; signals never come. */
 export function extendProcess(EventEmitter) {
   const { process } = globalThis;
   const { stdout, stderr } = process;

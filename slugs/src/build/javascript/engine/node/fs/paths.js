@@ -1,4 +1,4 @@
-// Paths of the app: absolute ones, and the host's folder that each lies in.
+// The app's paths: how a path becomes absolute, and in which folder of the host it lies.
 
 import { getDirectories } from 'wasi:filesystem/preopens@0.2.10';
 import path from 'path-browserify';

@@ -119,7 +119,7 @@ export class ClientRequest extends OutgoingMessage {
     try {
       const answered = await nativeFetch(this._url, init);
       clearTimeout(this.#timer);
-      // A body that nobody reads would keep its connection open.
+      // An unread body would keep its connection open.
       if (this.destroyed && this.errored) return void (await answered.arrayBuffer());
       this.#deliver(answered);
     } catch (error) {
@@ -155,7 +155,7 @@ export class ClientRequest extends OutgoingMessage {
     setContent(response, answered.headers.entries(), body);
     this.res = response;
     response.once('end', () => queueMicrotask(() => this.#close()));
-    // Nobody reads the response, so that its connection is free again.
+    // Without a listener, the response is read to its end, so that its connection is free again.
     if (!this.emit('response', response)) response.resume();
   }
 

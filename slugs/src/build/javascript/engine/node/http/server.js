@@ -110,7 +110,7 @@ class HostSink {
   }
 }
 
-/** The response that is open: one, since a dyno answers one request at a time. */
+/** The open response. There is at most one, since a dyno answers one request at a time. */
 let current;
 
 onUncaughtError((error) => {
@@ -151,7 +151,7 @@ function clientOf(forwarded) {
   return forwarded?.split(',', 1)[0].trim() || '127.0.0.1';
 }
 
-/** The body of a request. One of GET has none by custom, but may have one. */
+/** The body of a request. A GET request has none by custom, but may have one. */
 function bodyOf(incoming, valueOf) {
   if (incoming.body) return incoming.body;
   return Number(valueOf('content-length')) > 0 ? incoming.openBody() : null;

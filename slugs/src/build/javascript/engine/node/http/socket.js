@@ -1,5 +1,5 @@
-// The connection of a request, as far as apps look at it: the client's address, and whether it is still there. The
-// connection itself is the router's.
+// The connection of a request, as far as apps look at it: the client's address, and whether the client is still connected.
+// The connection itself is the router's.
 
 import EventEmitter from '../events.js';
 
