@@ -45,8 +45,8 @@
 //! tokio::spawn(async move {
 //!     while let Some(step) = outputs.steps.recv().await {
 //!         let report = match step {
-//!             Step::Fetch { node, app, release } => {
-//!                 Report::Fetched { node, app, version: release.version, result: Ok(()) }
+//!             Step::Fetch { node, app, release, .. } => {
+//!                 Report::Fetched { node, app, release, result: Ok(()) }
 //!             }
 //!             Step::Start { node, dyno, .. } => Report::Up { node, dyno },
 //!             Step::Drain { node, dyno, .. } | Step::Stop { node, dyno, .. } => {

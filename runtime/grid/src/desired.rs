@@ -80,6 +80,9 @@ pub enum FactError {
     /// There is no such add-on, or it is not in the right state.
     #[error("there is no add-on {0}, or it is not there yet, or going")]
     NoSuchAddon(AddonName),
+    /// There is no such node.
+    #[error("there is no node {0}")]
+    NoSuchNode(NodeId),
     /// The app does not have the add-on.
     #[error("{app} does not have the add-on {addon}")]
     NotAttached {
@@ -99,10 +102,14 @@ pub struct DesiredState {
     pub destroyed: BTreeMap<AppName, Run>,
     /// Add-ons by name, of all apps.
     pub addons: Arc<BTreeMap<AddonName, Addon>>,
-    /// Every node that was ever heard.
+    /// Every node that was ever heard and has not left.
     pub nodes: BTreeSet<NodeId>,
+    /// The nodes that have left. There are as many as operators removed.
+    pub left_nodes: BTreeSet<NodeId>,
     /// How many reconcilers have started.
     pub reconcilers: u64,
+    /// The number of facts so far, and so the place of the last one among the facts of the ledger.
+    pub facts: u64,
 }
 
 impl DesiredState {
@@ -126,7 +133,14 @@ impl DesiredState {
         match fact {
             Fact::ReconcilerStarted => self.reconcilers += 1,
             Fact::NodeJoined { node } => {
+                self.left_nodes.remove(node);
                 self.nodes.insert(node.clone());
+            }
+            Fact::NodeLeft { node } => {
+                if !self.nodes.remove(node) {
+                    return Err(FactError::NoSuchNode(node.clone()));
+                }
+                self.left_nodes.insert(node.clone());
             }
             Fact::AppCreated { app, hostnames } => self.create_app(app, hostnames)?,
             Fact::DomainAdded { app, hostname } => {
@@ -184,6 +198,7 @@ impl DesiredState {
             | Fact::AddonDestroying { .. }
             | Fact::AddonGone { .. } => self.apply_addon(fact)?,
         }
+        self.facts += 1;
         Ok(())
     }
 
@@ -271,7 +286,9 @@ impl DesiredState {
             destroyed: self.destroyed.clone(),
             addons: Arc::clone(&self.addons),
             nodes: self.nodes.clone(),
+            left_nodes: self.left_nodes.clone(),
             reconcilers: self.reconcilers,
+            facts: self.facts,
         }
     }
 
@@ -296,7 +313,7 @@ impl DesiredState {
         }
         self.expect_free_hostnames(app, hostnames)?;
         let first_run = self.destroyed.remove(app).unwrap_or_default();
-        let created = App::new(app.clone(), hostnames, first_run);
+        let created = App::new(app.clone(), hostnames, first_run, self.facts + 1);
         self.apps.insert(app.clone(), Arc::new(created));
         Ok(())
     }

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 /// The time that a draining dyno has to finish its work. Then it is stopped (R12).
 pub const DRAIN_GRACE: Duration = Duration::from_secs(30);
+/// A node of a grid ends what must not run twice (release processes and one-off dynos) when it has heard no reconciler
+/// for this time, by its own clock: a reconciler that does not hear the node may start it elsewhere.
+pub const ONCE_LEASE: Duration = Duration::from_secs(10);
 /// How long a release process may run: an hour is beyond any migration that a deploy should wait for.
 pub const RELEASE_PROCESS_MAX: Duration = Duration::from_secs(60 * 60);
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::backoff::{self, Crash, CrashHistory};
 use crate::desired::DesiredState;
 use crate::lifecycle::{DynoState, Event, next_state};
-use crate::name::{AppName, DynoId, DynoKey, Generation, NodeId, Run, Version};
+use crate::name::{AppName, DynoId, DynoKey, Generation, NodeId, ReleaseId, Run};
 use crate::protocol::{CrashCause, Heartbeats, ProcessExit, Report, Route, Step, StopReason};
 use crate::time::Time;
 
@@ -34,7 +34,7 @@ pub struct ObservedState {
     /// Places whose last dyno crashed in a request, until the next one is started.
     crashed_in_request: BTreeSet<FormationSlot>,
     /// How release processes ended, until the ledger has it.
-    pub exits: BTreeMap<(AppName, Version), ProcessExit>,
+    pub exits: BTreeMap<(AppName, ReleaseId), ProcessExit>,
     /// The number of each app's last one-off dyno. The next one gets another number, so that users do not confuse them.
     pub one_offs: BTreeMap<AppName, u32>,
     /// The last published route of each app.
@@ -68,7 +68,7 @@ pub struct Node {
     /// When the reconciler last heard from the node.
     pub heard: Time,
     /// Releases that the node was told to fetch, or has.
-    pub releases: BTreeMap<(AppName, Version), FetchState>,
+    pub releases: BTreeMap<(AppName, ReleaseId), FetchState>,
 }
 
 /// How far a node is with a release.
@@ -93,13 +93,17 @@ pub struct Dyno {
     /// The node that runs the dyno.
     pub node: NodeId,
     /// The release that it runs.
-    pub version: Version,
+    pub release: ReleaseId,
     /// The state of the dyno.
     pub state: DynoState,
     /// Since when the dyno has been in this state.
     pub since: Time,
-    /// When the dyno was told to start, or was first heard of.
+    /// When the dyno began to boot: its node acknowledged the start, or the dyno was first heard of.
     pub started: Time,
+    /// When the node was last told to start the dyno.
+    pub told: Time,
+    /// Whether the node is known to have the start. Until then it may be lost, and says nothing about the program.
+    pub acknowledged: bool,
     /// Since when the dyno has been up or idle.
     pub up_since: Option<Time>,
     /// Memory that is set aside for the dyno until its node has nothing left of it, in bytes.
@@ -121,7 +125,7 @@ pub struct FormationSlot {
     /// The place.
     pub dyno: DynoId,
     /// The release.
-    pub version: Version,
+    pub release: ReleaseId,
 }
 
 /// A dyno's change of state, for its log.
@@ -190,11 +194,11 @@ impl Node {
     pub fn releases_of<'a>(
         &'a self,
         app: &'a AppName,
-    ) -> impl Iterator<Item = (Version, &'a FetchState)> + use<'a> {
-        let first = (app.clone(), Version::FIRST);
+    ) -> impl Iterator<Item = (ReleaseId, &'a FetchState)> + use<'a> {
+        let first = (app.clone(), ReleaseId::LOWEST);
         let releases = self.releases.range(first..);
         let own = releases.take_while(move |((of, _), _)| of == app);
-        own.map(|((_, version), fetch)| (*version, fetch))
+        own.map(|((_, release), fetch)| (*release, fetch))
     }
 }
 
@@ -257,7 +261,7 @@ impl ObservedState {
         Some(Step::Stop {
             node: known.node.clone(),
             dyno: key.clone(),
-            version: known.version,
+            release: known.release,
             reason: StopReason::Requested,
         })
     }
@@ -267,7 +271,7 @@ impl ObservedState {
         let nodes = self.nodes.iter().map(|(id, node)| {
             let releases = apps.iter().flat_map(|app| {
                 let own = node.releases_of(app);
-                own.map(move |(version, fetch)| ((app.clone(), version), fetch.clone()))
+                own.map(move |(release, fetch)| ((app.clone(), release), fetch.clone()))
             });
             let part = Node {
                 releases: releases.collect(),
@@ -286,7 +290,7 @@ impl ObservedState {
             // Only logs need this, and no part of the state is logged.
             crashed_in_request: BTreeSet::new(),
             exits: exits
-                .map(|(version, exit)| ((version.0.clone(), version.1), exit.clone()))
+                .map(|(release, exit)| (release.clone(), exit.clone()))
                 .collect(),
             routes: routes.map(|(k, r)| (k.clone(), r.clone())).collect(),
             one_offs: BTreeMap::new(),
@@ -303,7 +307,7 @@ impl ObservedState {
         let first = FormationSlot {
             app: app.clone(),
             dyno: DynoId::lowest(),
-            version: Version::FIRST,
+            release: ReleaseId::LOWEST,
         };
         let crashes = self.crashes.range(first..);
         crashes.take_while(move |(slot, _)| slot.app == *app)
@@ -313,8 +317,8 @@ impl ObservedState {
     pub fn exits_of<'a>(
         &'a self,
         app: &'a AppName,
-    ) -> impl Iterator<Item = (&'a (AppName, Version), &'a ProcessExit)> + use<'a> {
-        let first = (app.clone(), Version::FIRST);
+    ) -> impl Iterator<Item = (&'a (AppName, ReleaseId), &'a ProcessExit)> + use<'a> {
+        let first = (app.clone(), ReleaseId::LOWEST);
         let exits = self.exits.range(first..);
         exits.take_while(move |((of, _), _)| of == app)
     }
@@ -362,15 +366,14 @@ impl ObservedState {
     }
 
     /// Forgets crashes of releases and places that are no longer needed, ends of release processes that the ledger has,
-    /// and one-off numbers of destroyed apps.
+    /// one-off numbers of destroyed apps, and nodes that have left, with their dynos.
     pub fn forget_outdated(&mut self, desired: &DesiredState) {
+        self.forget_left_nodes(&desired.left_nodes);
         self.one_offs
             .retain(|app, _| desired.apps.contains_key(app));
-        self.exits.retain(|(app, version), _| {
+        self.exits.retain(|(app, release), _| {
             let app = desired.apps.get(app);
-            app.is_some_and(|app| {
-                app.releases.contains_key(version) && !app.release_process_has_ended(*version)
-            })
+            app.is_some_and(|app| app.awaits_release_process(*release))
         });
         let is_wanted = |slot: &FormationSlot| {
             let Some(app) = desired.apps.get(&slot.app) else {
@@ -379,11 +382,24 @@ impl ObservedState {
             let wanted = app
                 .wanted_releases()
                 .iter()
-                .any(|release| release.version == slot.version);
+                .any(|release| app.release_id(release.version) == slot.release);
             wanted && app.is_place_open(&slot.dyno)
         };
         self.crashes.retain(|slot, _| is_wanted(slot));
         self.crashed_in_request.retain(is_wanted);
+    }
+
+    fn forget_left_nodes(&mut self, left: &BTreeSet<NodeId>) {
+        if left.is_empty() || !self.nodes.keys().any(|node| left.contains(node)) {
+            return;
+        }
+        self.nodes.retain(|node, _| !left.contains(node));
+        let gone = self.dynos.iter();
+        let gone = gone.filter(|(_, dyno)| left.contains(&dyno.node));
+        let gone: Vec<DynoKey> = gone.map(|(key, _)| key.clone()).collect();
+        for key in gone {
+            self.bury_dyno(&key);
+        }
     }
 
     /// Applies an event to a dyno. A change of state is returned for the log.
@@ -417,14 +433,17 @@ impl ObservedState {
         }
         change.crash = Some((end.cause, end.reason.to_owned()));
         if key.dyno.process.runs_once() {
-            self.note_exit(key, &ProcessExit::Failed(end.reason.to_owned()));
+            // A process that its node has lost has no end: a release process runs again.
+            if end.cause != CrashCause::Lost {
+                self.note_exit(key, &ProcessExit::Failed(end.reason.to_owned()));
+            }
             return Some(change);
         }
         let dyno = self.dynos.get(key)?;
         let slot = FormationSlot {
             app: key.app.clone(),
             dyno: key.dyno.clone(),
-            version: dyno.version,
+            release: dyno.release,
         };
         if end.cause.is_app_fault() && end.in_request {
             self.crashed_in_request.insert(slot);
@@ -443,13 +462,19 @@ impl ObservedState {
         Some(change)
     }
 
-    /// Notes how a release process ended. The first note holds.
+    /// Notes how a release process ended. The first note holds. The end of a run that was given up and started again
+    /// says nothing about the later run.
     fn note_exit(&mut self, key: &DynoKey, exit: &ProcessExit) {
         let Some(dyno) = self.dynos.get(key) else {
             return;
         };
-        if key.dyno.process.is_release() {
-            let release = (key.app.clone(), dyno.version);
+        let release = (key.app.clone(), dyno.release);
+        let mut runs = self.dynos_in(&key.app, &key.dyno);
+        let superseded = runs.any(|(later, known)| {
+            later.run > key.run && known.release == dyno.release && known.state.is_alive()
+        });
+        drop(runs);
+        if key.dyno.process.is_release() && !superseded {
             self.exits.entry(release).or_insert_with(|| exit.clone());
         }
     }
@@ -463,7 +488,7 @@ impl ObservedState {
             let slot = FormationSlot {
                 app: key.app.clone(),
                 dyno: key.dyno.clone(),
-                version: dyno.version,
+                release: dyno.release,
             };
             let before = self.crashes.get(&slot);
             let before = before.filter(|history| history.run != key.run);

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::name::{AppName, NodeId, Version};
+use crate::name::{AppName, NodeId, ReleaseId};
 use crate::observed::{FetchState, Node};
 use crate::time::Time;
 
@@ -30,7 +30,7 @@ impl Candidate {
     pub(crate) fn from_node(
         id: &NodeId,
         node: &Node,
-        release: &(AppName, Version),
+        release: &(AppName, ReleaseId),
         (memory, dynos): (u64, u32),
     ) -> Candidate {
         Candidate {

@@ -19,15 +19,17 @@ mod preview;
 mod rounds;
 mod route_settings;
 mod scene;
+mod silence;
 mod survey;
 mod wind_down;
 
-pub use limits::{FETCH_RETRY, SETTLE, STOP_RETRY};
+pub use limits::{FETCH_RETRY, ONCE_LOST_AFTER, SETTLE, START_RETRY, STOP_RETRY};
 pub use once::{ONE_OFFS_PER_APP_MAX, ONE_OFFS_PER_NODE_MAX, OneOffError, place_one_off};
 pub use output::{Plan, PlanNote};
 pub use policy::{Policy, RELEASES_KEPT};
 pub use preview::preview_steps;
 pub use rounds::{make_plan, plan_every_app};
+pub(crate) use silence::find_live_nodes;
 pub use wind_down::plan_shutdown;
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub use message::{Message, PROTOCOL_VERSION, UnknownProtocolVersion};
 pub use one_off::OneOff;
 pub use refusal::{Refusal, RefusalSide};
 pub use report::Report;
-pub use route::{Route, RouteTarget};
+pub use route::{Route, RouteTarget, RoutedDyno};
 pub use step::{Step, StopReason};
 
 #[cfg(test)]

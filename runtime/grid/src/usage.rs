@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::name::{AppName, DynoKey, ProcessType};
+use crate::name::{AppName, DynoId, DynoKey, ProcessType};
 use crate::time::Time;
 
 /// Seconds of an hour.
@@ -70,6 +70,9 @@ impl Bill {
 }
 
 /// The bill of each app for these intervals. Order and repetition of the intervals do not matter.
+///
+/// Time is billed by place: while two runs of `web.1` exist at one time, as in a swap of releases or on both sides of a cut
+/// network, they count once, with the size of the earlier one.
 pub fn compute_bills(intervals: &[UsageInterval], prices: DynoPrices) -> BTreeMap<AppName, Bill> {
     let mut runs: BTreeMap<&DynoKey, &UsageInterval> = BTreeMap::new();
     for interval in intervals {
@@ -95,11 +98,23 @@ fn second(time: Time) -> u64 {
 fn compute_bill(intervals: &[&UsageInterval], prices: DynoPrices) -> Bill {
     let mut bill = Bill::default();
     let mut edges: BTreeMap<u64, i64> = BTreeMap::new();
-    for interval in intervals {
-        let (from, to) = (
-            second(interval.from),
-            second(interval.to.max(interval.from)),
-        );
+    let mut in_order: Vec<(u64, u64, &UsageInterval)> = intervals
+        .iter()
+        .map(|interval| {
+            let to = second(interval.to.max(interval.from));
+            (second(interval.from), to, *interval)
+        })
+        .collect();
+    in_order.sort_by_key(|(from, to, interval)| (*from, *to, interval.dyno.run));
+    // Until when each place is billed already.
+    let mut billed_until: BTreeMap<&DynoId, u64> = BTreeMap::new();
+    for (from, to, interval) in in_order {
+        let until = billed_until.entry(&interval.dyno.dyno).or_default();
+        let from = from.max(*until);
+        if to <= from {
+            continue;
+        }
+        *until = to;
         let size = (interval.dyno.dyno.process.clone(), interval.memory_bytes);
         *bill.seconds.entry(size).or_default() += to - from;
         *edges.entry(from).or_default() += 1;

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use exchange::{Call, CallEnd, DynoHandle, DynoRequest, Kill, Reply};
 use grid::name::{AppName, DynoId, DynoKey, Generation, ProcessType, Run};
-use grid::protocol::{Route, RouteTarget};
+use grid::protocol::{Route, RouteTarget, RoutedDyno};
 use http::{HeaderValue, Method, Version};
 use router::{AccessRecord, Hosts, Peer, Router, RouterLimits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -103,7 +103,14 @@ fn route(app: &AppName, dynos: u32) -> Route {
         backlog_max: 100 * dynos,
         request_timeout: None,
         idle_after: None,
-        target: RouteTarget::Dynos((1..=dynos).map(|index| key(app, index)).collect()),
+        target: RouteTarget::Dynos(
+            (1..=dynos)
+                .map(|index| RoutedDyno {
+                    dyno: key(app, index),
+                    node: "n1".parse().expect("valid"),
+                })
+                .collect(),
+        ),
     }
 }
 

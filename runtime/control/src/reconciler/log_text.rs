@@ -74,9 +74,10 @@ pub(crate) fn line_for_step(step: &Step) -> Option<LogEvent> {
 pub(crate) fn line_for_fact(fact: &Fact, desired: &DesiredState, by: &str) -> Option<LogEvent> {
     let app = fact.app()?;
     let text = match fact {
-        Fact::ReconcilerStarted | Fact::NodeJoined { .. } | Fact::ReleasesPruned { .. } => {
-            return None;
-        }
+        Fact::ReconcilerStarted
+        | Fact::NodeJoined { .. }
+        | Fact::NodeLeft { .. }
+        | Fact::ReleasesPruned { .. } => return None,
         Fact::AppCreated { .. } => format!("App {app} created by {by}"),
         Fact::AppDestroyed { .. } => format!("App {app} destroyed by {by}"),
         Fact::ReleaseCreated { release, .. } => {

@@ -194,7 +194,7 @@ impl ReconcilerState {
         let made = plan::place_one_off(desired, &self.observed, app, bytes, now);
         let made = made.map_err(CommandError::OneOff)?;
         let app = desired.app(app).map_err(CommandError::Misfit)?;
-        let release = app.releases.get(&made.version);
+        let release = app.release(made.release);
         let release = release.ok_or_else(|| CommandError::NoRelease(app.name.clone()))?;
         let one_off = OneOffStart {
             node: made.node.clone(),
@@ -212,7 +212,7 @@ impl ReconcilerState {
         self.lines.send_lines(log_text::lines_for_change(&change));
         Ok(RunningOneOff {
             dyno: made.dyno,
-            version: made.version,
+            version: made.release.version,
             node: made.node,
         })
     }
@@ -291,7 +291,7 @@ impl ReconcilerState {
         let there = there.filter(|(key, _)| wanted(&key.app));
         let there = there.map(|(key, dyno)| DynoStatus {
             dyno: key.clone(),
-            version: dyno.version,
+            version: dyno.release.version,
             state: dyno.state,
             since: dyno.since,
             for_secs: now.since(dyno.since).as_secs(),
@@ -306,7 +306,7 @@ impl ReconcilerState {
                 dyno: slot.dyno.clone(),
                 run: history.run,
             },
-            version: slot.version,
+            version: slot.release.version,
             state: lifecycle::DynoState::Crashed,
             since: history.last,
             for_secs: now.since(history.last).as_secs(),

@@ -133,10 +133,12 @@ async fn deploy(control: &Control) {
 async fn node(control: Control, mut outputs: ReconcilerOutputs) {
     while let Some(step) = outputs.steps.recv().await {
         let report = match step {
-            Step::Fetch { node, app, release } => Report::Fetched {
+            Step::Fetch {
+                node, app, release, ..
+            } => Report::Fetched {
                 node,
                 app,
-                version: release.version,
+                release,
                 result: Ok(()),
             },
             Step::Start { node, dyno, .. } => Report::Up { node, dyno },

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use grid::desired::Release;
-use grid::name::AppName;
+use grid::name::{AppName, ReleaseId};
 use grid::protocol::Report;
 
 use crate::error_chain::chain;
@@ -20,21 +20,25 @@ use crate::release::{
 };
 
 /// Makes a release ready in a task of its own, and reports the result.
-pub(super) fn fetch_release(shared: &Arc<FleetShared>, app: AppName, release: Arc<Release>) {
+pub(super) fn fetch_release(
+    shared: &Arc<FleetShared>,
+    app: AppName,
+    release: ReleaseId,
+    contents: Arc<Release>,
+) {
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
-        let version = release.version;
         let turn = shared.fetches.acquire().await;
-        let result = prepare_processes(&shared, &app, &release).await;
+        let result = prepare_processes(&shared, &app, &contents).await;
         let result = result.map(|processes| {
-            let key = (app.clone(), version);
+            let key = (app.clone(), release);
             shared.state().releases.insert(key, Arc::new(processes));
         });
         drop(turn);
         shared.report(Report::Fetched {
             node: shared.id.clone(),
             app,
-            version,
+            release,
             result,
         });
     });

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use grid::name::{AppName, DynoKey, NodeId, Version};
+use grid::name::{AppName, DynoKey, NodeId, ReleaseId};
 use grid::protocol::{Step, StopReason};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
@@ -93,13 +93,18 @@ impl Fleet {
     pub fn step(&self, step: Step) {
         let shared = &self.0;
         match step {
-            Step::Fetch { app, release, .. } => fetch_release(shared, app, release),
+            Step::Fetch {
+                app,
+                release,
+                contents,
+                ..
+            } => fetch_release(shared, app, release, contents),
             Step::Start {
                 dyno,
-                version,
+                release,
                 asleep,
                 ..
-            } => start_dyno(shared, dyno, version, asleep),
+            } => start_dyno(shared, dyno, release, asleep),
             Step::Drain { dyno, .. } => shared.drain(&dyno),
             Step::Stop { dyno, reason, .. } => {
                 if reason == StopReason::BootTimeout {
@@ -107,7 +112,7 @@ impl Fleet {
                 }
                 shared.stop(&dyno);
             }
-            Step::Forget { app, version, .. } => self.forget(app, version),
+            Step::Forget { app, release, .. } => self.forget(app, release),
             // The owner of this value runs a release process, with `run`.
             Step::Run { .. } => {}
             Step::Publish { .. } | Step::Withdraw { .. } | Step::Record { .. } => {}
@@ -141,13 +146,13 @@ impl Fleet {
     }
 
     /// Drops a release that was made ready.
-    fn forget(&self, app: AppName, version: Version) {
+    fn forget(&self, app: AppName, release: ReleaseId) {
         let mut state = self.0.state();
-        let release = state.releases.remove(&(app.clone(), version));
+        let processes = state.releases.remove(&(app.clone(), release));
         if !state.releases.keys().any(|(other, _)| *other == app) {
             self.0.replacements.forget_app(&app);
         }
         drop(state);
-        drop(release);
+        drop(processes);
     }
 }

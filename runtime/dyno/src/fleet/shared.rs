@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use grid::name::{AppName, DynoKey, NodeId, Version};
+use grid::name::{AppName, DynoKey, NodeId, ReleaseId};
 use grid::protocol::{CrashCause, Report};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Semaphore;
@@ -53,7 +53,7 @@ pub(crate) struct FleetShared {
 /// The releases that are ready on this machine, and its dynos.
 #[derive(Default)]
 pub(super) struct FleetState {
-    pub(super) releases: HashMap<(AppName, Version), Arc<PreparedProcesses>>,
+    pub(super) releases: HashMap<(AppName, ReleaseId), Arc<PreparedProcesses>>,
     pub(super) dynos: HashMap<DynoKey, FleetDyno>,
 }
 

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use grid::desired::ProcessKind;
-use grid::name::{DynoKey, Version};
+use grid::name::{DynoKey, ReleaseId};
 use grid::protocol::CrashCause;
 
 use crate::crash::{DynoCrash, describe_boot_failure};
@@ -20,17 +20,22 @@ use crate::release::PreparedProcess;
 /// Starts a dyno of a release that is ready; without such a release, reports a crash.
 ///
 /// An `asleep` dyno boots at its first request.
-pub(super) fn start_dyno(shared: &Arc<FleetShared>, key: DynoKey, version: Version, asleep: bool) {
+pub(super) fn start_dyno(
+    shared: &Arc<FleetShared>,
+    key: DynoKey,
+    release: ReleaseId,
+    asleep: bool,
+) {
     let mut state = shared.state();
     if state.dynos.contains_key(&key) {
         return;
     }
-    let processes = state.releases.get(&(key.app.clone(), version));
+    let processes = state.releases.get(&(key.app.clone(), release));
     let ready = processes.and_then(|p| p.get(&key.dyno.process)).cloned();
     let life = Arc::new(DynoLife::new(key.clone(), Arc::new(shared.log_of(&key))));
     let Some(ready) = ready else {
         drop(state);
-        let reason = format!("{version} has no {} that runs here", key.dyno.process);
+        let reason = format!("{release} has no {} that runs here", key.dyno.process);
         return shared.report_crash(
             &life,
             DynoCrash {

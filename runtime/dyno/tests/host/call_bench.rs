@@ -71,7 +71,7 @@ async fn boot(host: &mut Host) -> Duration {
     host.node.step(Step::Stop {
         node: "local".parse().unwrap(),
         dyno,
-        version: "v1".parse().unwrap(),
+        release: crate::support::RELEASE,
         reason: StopReason::Unwanted,
     });
     let report = host.report().await;

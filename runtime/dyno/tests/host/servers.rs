@@ -22,8 +22,8 @@ fn drain(host: &Host, key: &DynoKey) {
     host.node.step(Step::Drain {
         node: "local".parse().unwrap(),
         dyno: key.clone(),
-        version: "v1".parse().unwrap(),
-        deadline: grid::time::Time::default(),
+        release: crate::support::RELEASE,
+        grace: Duration::ZERO,
     });
 }
 
@@ -31,7 +31,7 @@ fn stop(host: &Host, key: &DynoKey) {
     host.node.step(Step::Stop {
         node: "local".parse().unwrap(),
         dyno: key.clone(),
-        version: "v1".parse().unwrap(),
+        release: crate::support::RELEASE,
         reason: StopReason::BootTimeout,
     });
 }
@@ -239,7 +239,7 @@ async fn a_server_that_never_listens_is_never_up() {
     host.node.step(Step::Start {
         node: "local".parse().unwrap(),
         dyno: key.clone(),
-        version: "v1".parse().unwrap(),
+        release: crate::support::RELEASE,
         asleep: false,
     });
     while host.lines().is_empty() {

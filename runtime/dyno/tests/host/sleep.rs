@@ -121,8 +121,8 @@ async fn a_sleeping_dyno_can_be_returned_taken_again_and_stopped() {
     host.node.step(Step::Drain {
         node: "local".parse().unwrap(),
         dyno: key.clone(),
-        version: "v1".parse().unwrap(),
-        deadline: grid::time::Time::ZERO,
+        release: crate::support::RELEASE,
+        grace: Duration::ZERO,
     });
     assert_eq!(host.node.dynos(), 1, "a router has it");
     drop(dyno);
@@ -147,7 +147,7 @@ async fn a_dyno_sleeps_from_its_start_and_boots_for_its_first_request() {
     host.node.step(Step::Stop {
         node: "local".parse().unwrap(),
         dyno: unused,
-        version: "v1".parse().unwrap(),
+        release: crate::support::RELEASE,
         reason: grid::protocol::StopReason::Unwanted,
     });
     assert!(matches!(host.report().await, Report::Down { .. }));

@@ -25,7 +25,7 @@ use exchange::{
     ResponsePiece, ResponseReader, Tunnel,
 };
 use grid::desired::{Limits, ProcessKind, ProcessSpec, Release};
-use grid::name::{DynoKey, ProcessType, Run, SlugId};
+use grid::name::{DynoKey, ProcessType, ReleaseId, Run, SlugId, Version};
 use grid::protocol::{Refusal, Report, Step};
 use http::{HeaderMap, Method, Request, StatusCode, response};
 use slugs::World;
@@ -33,6 +33,12 @@ use tokio::sync::mpsc;
 
 /// Time limit for everything that a test waits for.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The release of every dyno.
+pub const RELEASE: ReleaseId = ReleaseId {
+    creation: 1,
+    version: Version::FIRST,
+};
 
 /// Engines shared by all tests of a process, because the address space has room for few.
 static ENGINES: LazyLock<Arc<Engines>> =
@@ -356,7 +362,8 @@ impl Host {
         self.node.step(Step::Fetch {
             node: "local".parse().unwrap(),
             app: "demo".parse().unwrap(),
-            release: Arc::new(release),
+            release: RELEASE,
+            contents: Arc::new(release),
         });
         match self.report().await {
             Report::Fetched { result, .. } => result,
@@ -389,7 +396,7 @@ impl Host {
         self.node.step(Step::Start {
             node: "local".parse().unwrap(),
             dyno: dyno.clone(),
-            version: "v1".parse().unwrap(),
+            release: RELEASE,
             asleep,
         });
         (dyno, self.report().await)

@@ -2,31 +2,19 @@
 //!
 //! Owns what must hold of a `Start`, a `Drain` and a `Stop`. Must not know why one was chosen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{Findings, Invariant, PlanCase, PlanOutcome};
 use crate::desired::{App, DesiredState, ProcessKind, Release};
 use crate::lifecycle::DynoState;
 use crate::name::{DynoKey, NodeId, ProcessType};
 use crate::observed::{FormationSlot, ObservedState};
-use crate::plan::Plan;
+use crate::plan::{Plan, find_live_nodes};
 use crate::protocol::{CrashCause, Step};
 
 /// Whether most known nodes are silent.
 pub(super) fn are_most_nodes_silent(case: &PlanCase<'_>) -> bool {
-    let known: BTreeSet<&NodeId> = case
-        .desired
-        .nodes
-        .iter()
-        .chain(case.observed.nodes.keys())
-        .collect();
-    let silent = known.iter().filter(|id| {
-        case.observed
-            .nodes
-            .get(**id)
-            .is_none_or(|node| node.is_silent(case.now))
-    });
-    silent.count() * 2 > known.len()
+    find_live_nodes(case.desired, case.observed, case.now).1
 }
 
 pub(super) fn check_step(
@@ -37,22 +25,27 @@ pub(super) fn check_step(
     step: &Step,
 ) {
     match step {
+        // A start that is not acknowledged may be sent again, to the same node.
         Step::Start { node, dyno, .. } | Step::Run { node, dyno, .. }
             if observed.dynos.contains_key(dyno) =>
         {
+            let known = &observed.dynos[dyno];
+            if known.node == *node && !known.acknowledged {
+                return;
+            }
             let what = format!("{dyno} is started twice, now on {node}");
             findings.add(Invariant::Capacity, what);
         }
         Step::Start {
             node,
             dyno,
-            version,
+            release,
             ..
         } => {
             let slot = FormationSlot {
                 app: dyno.app.clone(),
                 dyno: dyno.dyno.clone(),
-                version: *version,
+                release: *release,
             };
             check_back_off(findings, case, observed, &slot);
             started_apart(findings, case, desired, observed, (node, &slot));
@@ -92,7 +85,7 @@ fn check_back_off(
 fn waits_for_boots_only(findings: &mut Findings, after: &PlanOutcome) {
     for (slot, history) in &after.observed.crashes {
         let app = after.desired.apps.get(&slot.app);
-        let release = app.and_then(|app| app.releases.get(&slot.version));
+        let release = app.and_then(|app| app.release(slot.release));
         let spec = release.and_then(|release| release.processes.get(&slot.dyno.process));
         let handler = spec.is_some_and(|spec| spec.kind == ProcessKind::Handler);
         let boot = matches!(history.cause, CrashCause::Boot | CrashCause::BootTimeout);
@@ -147,7 +140,7 @@ fn settled_in(
         let stays = key.dyno.process == slot.dyno.process
             && key.dyno.index != slot.dyno.index
             && app.is_place_open(&key.dyno)
-            && dyno.version == slot.version
+            && dyno.release == slot.release
             && dyno.state.is_alive()
             && key.run >= app.stale_before(&key.dyno)
             && (deaf || !silent);
@@ -268,7 +261,7 @@ fn apart_at_rest(findings: &mut Findings, case: &PlanCase<'_>, after: &PlanOutco
                 .any(|id| *id != home && has_room(&after.observed, id, need));
             // A node that has to fetch the slug first gets its dyno later.
             let ready = live.iter().filter(|id| **id != home).all(|id| {
-                let key = (app.name.clone(), release.version);
+                let key = (app.name.clone(), app.release_id(release.version));
                 after.observed.nodes[*id].releases.get(&key)
                     == Some(&crate::observed::FetchState::Ready)
             });
@@ -288,7 +281,7 @@ fn find_homes(
 ) -> Vec<NodeId> {
     let dynos = observed.dynos_of(&app.name).filter(|(key, dyno)| {
         key.dyno.process == *process
-            && dyno.version == release.version
+            && dyno.release == app.release_id(release.version)
             && dyno.state.is_serving()
             && app.is_place_open(&key.dyno)
     });
@@ -317,13 +310,13 @@ fn nothing_ended_without_successor(
         let Some(dyno) = case.observed.dynos.get(key) else {
             continue;
         };
-        let wanted = app.serving == Some(dyno.version)
+        let wanted = app.serving.map(|version| app.release_id(version)) == Some(dyno.release)
             && app.is_place_open(&key.dyno)
             && app
                 .serving_release()
                 .is_some_and(|r| r.processes.contains_key(&key.dyno.process));
         let mut in_place = after.observed.dynos_in(&key.app, &key.dyno);
-        let filled = in_place.any(|(_, d)| d.version == dyno.version && d.state.is_serving());
+        let filled = in_place.any(|(_, d)| d.release == dyno.release && d.state.is_serving());
         let no_room = case.plan.notes.iter().any(
             |note| matches!(note, crate::plan::PlanNote::NoRoom { app, .. } if *app == key.app),
         );

@@ -6,14 +6,15 @@ use super::{Findings, Invariant, PlanCase, PlanOutcome};
 use crate::desired::DesiredState;
 use crate::name::{DynoKey, ProcessType};
 use crate::observed::ObservedState;
-use crate::protocol::{Route, RouteTarget, Step};
+use crate::protocol::{Route, RouteTarget, RoutedDyno, Step};
 
 /// The dynos that a route hands requests to.
-fn routed_dynos(route: &Route) -> &[DynoKey] {
-    match &route.target {
+fn routed_dynos(route: &Route) -> Vec<&DynoKey> {
+    let routed: &[RoutedDyno] = match &route.target {
         RouteTarget::Dynos(dynos) => dynos,
         RouteTarget::Booting | RouteTarget::Refuse(_) => &[],
-    }
+    };
+    routed.iter().map(|routed| &routed.dyno).collect()
 }
 
 pub(super) fn check_step(
@@ -27,7 +28,7 @@ pub(super) fn check_step(
         return;
     };
     only_up(findings, observed, route);
-    one_release(findings, observed, route);
+    one_release(findings, desired, observed, route);
     no_gap(findings, case, desired, observed, route);
     check_generation(findings, observed, route);
     nothing_missing_unschedules(findings, case, observed, route);
@@ -51,11 +52,18 @@ fn only_up(findings: &mut Findings, observed: &ObservedState, route: &Route) {
     }
 }
 
-fn one_release(findings: &mut Findings, observed: &ObservedState, route: &Route) {
+fn one_release(
+    findings: &mut Findings,
+    desired: &DesiredState,
+    observed: &ObservedState,
+    route: &Route,
+) {
+    let app = desired.apps.get(&route.app);
+    let published = app.and_then(|app| route.version.map(|version| app.release_id(version)));
     for key in routed_dynos(route) {
-        let version = observed.dynos.get(key).map(|dyno| dyno.version);
-        if version != route.version || key.app != route.app {
-            let what = format!("{key} of {version:?} is in a route of {:?}", route.version);
+        let release = observed.dynos.get(key).map(|dyno| dyno.release);
+        if release != published || key.app != route.app {
+            let what = format!("{key} of {release:?} is in a route of {published:?}");
             findings.add(Invariant::OneRelease, what);
         }
     }
@@ -98,7 +106,7 @@ fn no_gap(
         let dead = silent && !super::dynos::are_most_nodes_silent(case);
         dyno.state.is_serving() && !dead && app.is_place_open(&key.dyno)
     };
-    let before = routed_dynos(old).iter().filter(stays).count();
+    let before = routed_dynos(old).into_iter().filter(stays).count();
     let after = routed_dynos(route).len();
     if after < before.min(wanted) {
         let what = format!(

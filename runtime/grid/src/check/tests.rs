@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::*;
 use crate::desired::{Fact, ProcessKind, ProcessSpec, Release, RestartTarget};
 use crate::lifecycle::DynoState;
-use crate::name::{AppName, DynoKey, NodeId, ProcessType, Run, SlugId, Version};
+use crate::name::{AppName, DynoKey, NodeId, ProcessType, ReleaseId, Run, SlugId, Version};
 use crate::protocol::{CrashCause, Heartbeats, Inventory, Report, RouteTarget, StopReason};
 
 /// A reconciler with two nodes that answer every step at once.
@@ -102,10 +102,12 @@ impl World {
         for step in &plan.steps {
             apply_step(&mut self.desired, &mut self.observed, step, self.now);
             let report = match step.clone() {
-                Step::Fetch { node, app, release } => Report::Fetched {
+                Step::Fetch {
+                    node, app, release, ..
+                } => Report::Fetched {
                     node,
                     app,
-                    version: release.version,
+                    release,
                     result: Ok(()),
                 },
                 Step::Start { node, dyno, .. } | Step::Run { node, dyno, .. } => {
@@ -144,7 +146,7 @@ impl World {
 
     fn served(&self) -> Vec<DynoKey> {
         match &self.observed.routes[&app()].target {
-            RouteTarget::Dynos(dynos) => dynos.clone(),
+            RouteTarget::Dynos(dynos) => dynos.iter().map(|routed| routed.dyno.clone()).collect(),
             other => panic!("{other:?}"),
         }
     }
@@ -172,6 +174,17 @@ impl World {
         of(vec![Step::Publish { route }])
     }
 
+    fn release_id(&self, version: Version) -> ReleaseId {
+        let known = self.desired.apps.get(&app());
+        known.map_or(
+            ReleaseId {
+                creation: 1,
+                version,
+            },
+            |known| known.release_id(version),
+        )
+    }
+
     fn start(&self, dyno: &str, number: u32, version: u32) -> Step {
         let dyno = DynoKey {
             app: app(),
@@ -182,7 +195,7 @@ impl World {
         Step::Start {
             node: node(number),
             dyno,
-            version,
+            release: self.release_id(version),
             asleep: false,
         }
     }
@@ -192,8 +205,8 @@ impl World {
         Step::Drain {
             node,
             dyno: dyno.clone(),
-            version: Version::FIRST,
-            deadline: self.now + Duration::from_secs(30),
+            release: self.release_id(Version::FIRST),
+            grace: Duration::from_secs(30),
         }
     }
 }
@@ -221,7 +234,13 @@ fn a_route_to_a_dyno_that_is_not_up_is_a_violation() {
 fn a_route_with_two_releases_is_a_violation() {
     let mut world = World::new();
     let key = world.served()[0].clone();
-    world.observed.dynos.get_mut(&key).expect("there").version = Version::FIRST.next();
+    world
+        .observed
+        .dynos
+        .get_mut(&key)
+        .expect("there")
+        .release
+        .version = Version::FIRST.next();
     assert_eq!(
         world.broken_by(&world.publish(|_| {})),
         [Invariant::OneRelease]
@@ -275,7 +294,7 @@ fn a_start_beyond_the_capacity_of_a_node_is_a_violation() {
     let again = Step::Start {
         node: node(1),
         dyno: small.served()[0].clone(),
-        version: Version::FIRST,
+        release: small.release_id(Version::FIRST),
         asleep: false,
     };
     assert!(
@@ -449,7 +468,7 @@ fn unscheduling_because_of_missing_data_is_a_violation() {
     let stop = Step::Stop {
         node: unknown.observed.dynos[&key].node.clone(),
         dyno: key.clone(),
-        version: Version::FIRST,
+        release: world.release_id(Version::FIRST),
         reason: StopReason::Unwanted,
     };
     assert!(

@@ -9,7 +9,7 @@ use super::{
     AppSettings, Attachment, Attachments, ConfigVars, FactError, Formation, Release, RestartTarget,
 };
 use crate::name::{
-    AddonName, AppName, AttachmentName, DynoId, Hostname, ProcessType, Run, Version,
+    AddonName, AppName, AttachmentName, DynoId, Hostname, ProcessType, ReleaseId, Run, Version,
 };
 
 /// The most releases of an app that are kept, whatever the operator sets.
@@ -44,6 +44,8 @@ pub struct App {
     pub attachments: Attachments,
     /// Dynos with a smaller run are of a destroyed app of the same name.
     pub first_run: Run,
+    /// The place of the app's creation among the facts of the ledger, from 1.
+    creation: u64,
     /// Releases whose release process ended, and whether it succeeded.
     ran: BTreeMap<Version, bool>,
     /// Places that are to stay empty.
@@ -54,7 +56,12 @@ pub struct App {
 }
 
 impl App {
-    pub(super) fn new(name: AppName, hostnames: &[Hostname], first_run: Run) -> Self {
+    pub(super) fn new(
+        name: AppName,
+        hostnames: &[Hostname],
+        first_run: Run,
+        creation: u64,
+    ) -> Self {
         App {
             name,
             releases: BTreeMap::new(),
@@ -68,12 +75,27 @@ impl App {
             first_config: ConfigVars::default(),
             attachments: Attachments::default(),
             first_run,
+            creation,
             ran: BTreeMap::new(),
             stopped: BTreeSet::new(),
             restarted: Run(0),
             restarted_dynos: BTreeMap::new(),
             forgiven: BTreeMap::new(),
         }
+    }
+
+    /// The id of the app's release of this number.
+    pub const fn release_id(&self, version: Version) -> ReleaseId {
+        ReleaseId {
+            creation: self.creation,
+            version,
+        }
+    }
+
+    /// The release with this id, unless it is gone or belonged to a destroyed app of the same name.
+    pub fn release(&self, id: ReleaseId) -> Option<&Arc<Release>> {
+        let release = self.releases.get(&id.version);
+        release.filter(|_| id.creation == self.creation)
     }
 
     /// The newest release, failed or not.
@@ -114,6 +136,11 @@ impl App {
     /// Whether the release process of a release ended, with success or not.
     pub fn release_process_has_ended(&self, version: Version) -> bool {
         self.ran.contains_key(&version)
+    }
+
+    /// Whether the end of the release process of this release is still to be recorded.
+    pub fn awaits_release_process(&self, id: ReleaseId) -> bool {
+        self.release(id).is_some() && !self.release_process_has_ended(id.version)
     }
 
     /// Whether the dynos of a release must wait for its release process to succeed.

@@ -30,8 +30,15 @@ pub enum RestartTarget {
 pub enum Fact {
     /// A reconciler took over. Its runs and generations are above all earlier ones.
     ReconcilerStarted,
-    /// A node was heard for the first time. A reconciler that starts waits a moment for every such node.
+    /// A node was heard for the first time, or was added again after it had left. A reconciler that starts waits a
+    /// moment for every such node.
     NodeJoined {
+        /// The node.
+        node: NodeId,
+    },
+    /// A node was removed by an operator: it is gone for good, with everything on it. It no longer counts, and is not
+    /// heard any more.
+    NodeLeft {
         /// The node.
         node: NodeId,
     },
@@ -217,7 +224,7 @@ impl Fact {
     /// The app that the fact is about, if it is about one.
     pub fn app(&self) -> Option<&AppName> {
         match self {
-            Fact::ReconcilerStarted | Fact::NodeJoined { .. } => None,
+            Fact::ReconcilerStarted | Fact::NodeJoined { .. } | Fact::NodeLeft { .. } => None,
             Fact::AppCreated { app, .. }
             | Fact::ReleaseCreated { app, .. }
             | Fact::ReleaseServing { app, .. }

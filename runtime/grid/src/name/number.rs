@@ -159,6 +159,39 @@ impl fmt::Debug for Version {
     }
 }
 
+/// A release of one app, unlike every other release that any app of this name ever had.
+///
+/// The number alone does not do: an app may be destroyed and created again, and a node that was cut off meanwhile still
+/// has the slug and the config vars of the first `v1`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ReleaseId {
+    /// The place of the app's creation among the facts of the ledger, from 1.
+    pub creation: u64,
+    /// The number of the release within the app.
+    pub version: Version,
+}
+
+impl ReleaseId {
+    /// Sorts before every other id. A range over an app's releases begins here; no release has this id.
+    pub(crate) const LOWEST: ReleaseId = ReleaseId {
+        creation: 0,
+        version: Version::FIRST,
+    };
+}
+
+/// Shown as its number: users only see the releases of one app.
+impl fmt::Display for ReleaseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.version, f)
+    }
+}
+
+impl fmt::Debug for ReleaseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.version, self.creation)
+    }
+}
+
 /// The number of a published route. It only rises.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,

@@ -6,8 +6,8 @@ use super::{Dyno, DynoChange, DynoEnd, FetchState, FormationSlot, ObservedState}
 use crate::desired::DesiredState;
 use crate::lifecycle::RELEASE_PROCESS_MAX;
 use crate::lifecycle::{DynoState, Event};
-use crate::name::{AppName, DynoKey, NodeId, Run, Version};
-use crate::protocol::{CrashCause, OneOff, ProcessExit, Report, Step, StopReason};
+use crate::name::{AppName, DynoKey, NodeId, ReleaseId, Run};
+use crate::protocol::{CrashCause, Heartbeats, OneOff, ProcessExit, Report, Step, StopReason};
 use crate::time::Time;
 
 impl ObservedState {
@@ -19,21 +19,29 @@ impl ObservedState {
         now: Time,
     ) -> Option<DynoChange> {
         match step {
-            Step::Fetch { node, app, release } => {
-                self.ask_fetch(node, app, release.version, now);
+            Step::Fetch {
+                node, app, release, ..
+            } => {
+                self.ask_fetch(node, app, *release, now);
                 None
             }
             Step::Start {
                 node,
                 dyno,
-                version,
+                release,
                 ..
             }
             | Step::Run {
                 node,
                 dyno,
-                version,
-            } => Some(self.ask_start(node, dyno, *version, desired, now)),
+                release,
+            } => {
+                if let Some(known) = self.dynos.get_mut(dyno) {
+                    known.told = now;
+                    return None;
+                }
+                Some(self.ask_start(node, dyno, *release, desired, now))
+            }
             Step::Publish { route } => {
                 self.next_generation.0 = self.next_generation.0.max(route.generation.0 + 1);
                 self.withdrawn.remove(&route.app);
@@ -45,17 +53,17 @@ impl ObservedState {
                 self.withdrawn.insert(app.clone());
                 None
             }
-            Step::Drain { dyno, deadline, .. } => {
+            Step::Drain { dyno, grace, .. } => {
                 let change = self.advance_dyno(dyno, Event::Drain, now);
                 if let Some(dyno) = self.dynos.get_mut(dyno) {
-                    dyno.deadline.get_or_insert(*deadline);
+                    dyno.deadline.get_or_insert(now + *grace);
                 }
                 change
             }
             Step::Stop { dyno, reason, .. } => self.ask_stop(dyno, *reason, now),
-            Step::Forget { node, app, version } => {
+            Step::Forget { node, app, release } => {
                 if let Some(node) = self.nodes.get_mut(node) {
-                    node.releases.remove(&(app.clone(), *version));
+                    node.releases.remove(&(app.clone(), *release));
                 }
                 None
             }
@@ -63,13 +71,13 @@ impl ObservedState {
         }
     }
 
-    fn ask_fetch(&mut self, node: &NodeId, app: &AppName, version: Version, now: Time) {
+    fn ask_fetch(&mut self, node: &NodeId, app: &AppName, release: ReleaseId, now: Time) {
         let Some(node) = self.nodes.get_mut(node) else {
             return;
         };
         let fetch = node
             .releases
-            .entry((app.clone(), version))
+            .entry((app.clone(), release))
             .or_insert(FetchState::Requested(now));
         if *fetch != FetchState::Ready {
             *fetch = FetchState::Requested(now);
@@ -80,19 +88,17 @@ impl ObservedState {
         &mut self,
         node: &NodeId,
         key: &DynoKey,
-        version: Version,
+        release: ReleaseId,
         desired: &DesiredState,
         now: Time,
     ) -> DynoChange {
-        let release = desired
-            .apps
-            .get(&key.app)
-            .and_then(|app| app.releases.get(&version));
-        let spec = release.and_then(|release| release.processes.get(&key.dyno.process));
+        let app = desired.apps.get(&key.app);
+        let contents = app.and_then(|app| app.release(release));
+        let spec = contents.and_then(|contents| contents.processes.get(&key.dyno.process));
         let slot = FormationSlot {
             app: key.app.clone(),
             dyno: key.dyno.clone(),
-            version,
+            release,
         };
         let in_request = self.crashed_in_request.remove(&slot);
         let from = if in_request || self.crashes.contains_key(&slot) {
@@ -101,7 +107,7 @@ impl ObservedState {
             DynoState::Down
         };
         let memory_bytes = spec.map_or(0, |spec| spec.limits.memory_bytes);
-        self.insert_dyno(node, key, version, memory_bytes, now);
+        self.insert_dyno(node, key, release, memory_bytes, now);
         if let Some(dyno) = self.dynos.get_mut(key) {
             dyno.replaces = in_request;
         }
@@ -120,10 +126,10 @@ impl ObservedState {
         let OneOff {
             node,
             dyno,
-            version,
+            release,
             memory_bytes,
         } = one_off;
-        self.insert_dyno(node, dyno, *version, *memory_bytes, now);
+        self.insert_dyno(node, dyno, *release, *memory_bytes, now);
         self.one_offs.insert(dyno.app.clone(), dyno.dyno.index);
         DynoChange {
             dyno: dyno.clone(),
@@ -138,17 +144,24 @@ impl ObservedState {
         &mut self,
         node: &NodeId,
         key: &DynoKey,
-        version: Version,
+        release: ReleaseId,
         memory_bytes: u64,
         now: Time,
     ) {
         self.next_run = self.next_run.max(Run(key.run.0 + 1));
+        // A node in the reconciler's own process cannot miss a step.
+        let acknowledged = self
+            .nodes
+            .get(node)
+            .is_some_and(|node| node.heartbeats == Heartbeats::Needless);
         let dyno = Dyno {
             node: node.clone(),
-            version,
+            release,
             state: DynoState::Starting,
             since: now,
             started: now,
+            told: now,
+            acknowledged,
             up_since: None,
             memory_bytes,
             deadline: None,
@@ -209,10 +222,16 @@ impl ObservedState {
             Report::Fetched {
                 node,
                 app,
-                version,
+                release,
                 result,
             } => {
-                self.note_fetched(node, app, *version, result, now);
+                self.note_fetched(node, app, *release, result, now);
+                None
+            }
+            Report::Accepted { node, dyno } => {
+                if self.has_dyno(node, dyno) {
+                    self.acknowledge_start(dyno, now);
+                }
                 None
             }
             Report::Up { node, dyno } => self.apply_event(node, dyno, Event::Ready, now),
@@ -262,14 +281,14 @@ impl ObservedState {
         &mut self,
         node: &NodeId,
         app: &AppName,
-        version: Version,
+        release: ReleaseId,
         result: &Result<(), String>,
         now: Time,
     ) {
         let Some(node) = self.nodes.get_mut(node) else {
             return;
         };
-        let Some(fetch) = node.releases.get_mut(&(app.clone(), version)) else {
+        let Some(fetch) = node.releases.get_mut(&(app.clone(), release)) else {
             return;
         };
         match result {
@@ -281,6 +300,16 @@ impl ObservedState {
                 };
             }
             Err(_) => {}
+        }
+    }
+
+    /// Notes that a node has the start of a dyno, whose boot begins now.
+    pub(super) fn acknowledge_start(&mut self, key: &DynoKey, now: Time) {
+        if let Some(dyno) = self.dynos.get_mut(key)
+            && !dyno.acknowledged
+        {
+            dyno.acknowledged = true;
+            dyno.started = now;
         }
     }
 
@@ -297,6 +326,7 @@ impl ObservedState {
         now: Time,
     ) -> Option<DynoChange> {
         if self.has_dyno(node, key) {
+            self.acknowledge_start(key, now);
             self.advance_dyno(key, event, now)
         } else {
             None

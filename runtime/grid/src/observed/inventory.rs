@@ -113,10 +113,12 @@ impl ObservedState {
             }
             let dyno = Dyno {
                 node: inventory.node.clone(),
-                version: listed.version,
+                release: listed.release,
                 state: DynoState::Starting,
                 since: now,
                 started: now,
+                told: now,
+                acknowledged: true,
                 up_since: None,
                 memory_bytes: listed.memory_bytes,
                 deadline: None,
@@ -125,6 +127,7 @@ impl ObservedState {
             };
             self.dynos.insert(listed.dyno.clone(), dyno);
         }
+        self.acknowledge_start(&listed.dyno, now);
         let event = match listed.state {
             DynoState::Up => Some(Event::Ready),
             DynoState::Idle => Some(Event::Sleep),

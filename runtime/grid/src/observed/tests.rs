@@ -3,7 +3,14 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::name::Version;
 use crate::protocol::{Inventory, InventoryDyno, Report, Step, StopReason};
+
+/// The release of every dyno here.
+const RELEASE: ReleaseId = ReleaseId {
+    creation: 1,
+    version: Version::FIRST,
+};
 
 fn node() -> NodeId {
     "n1".parse().expect("valid")
@@ -24,7 +31,7 @@ fn key(run: u64) -> DynoKey {
 fn inventory(incarnation: u64, last_run: u64, dynos: &[(u64, bool)]) -> Report {
     let dynos = dynos.iter().map(|&(run, up)| InventoryDyno {
         dyno: key(run),
-        version: Version::FIRST,
+        release: RELEASE,
         state: if up {
             DynoState::Up
         } else {
@@ -46,7 +53,7 @@ fn start(run: u64) -> Step {
     Step::Start {
         node: node(),
         dyno: key(run),
-        version: Version::FIRST,
+        release: RELEASE,
         asleep: false,
     }
 }
@@ -142,7 +149,7 @@ fn a_boot_timeout_counts_once_even_if_the_node_reports_a_crash() {
     let stop = Step::Stop {
         node: node(),
         dyno: key(1),
-        version: Version::FIRST,
+        release: RELEASE,
         reason: StopReason::BootTimeout,
     };
     observed.issue_step(&stop, &DesiredState::default(), Time::ZERO);
@@ -183,7 +190,7 @@ fn boot_timeout(run: u64) -> Step {
     Step::Stop {
         node: node(),
         dyno: key(run),
-        version: Version::FIRST,
+        release: RELEASE,
         reason: StopReason::BootTimeout,
     }
 }

@@ -8,7 +8,7 @@ use super::scene::{Room, Scene, earlier_time, take_room};
 use super::survey::Survey;
 use super::{Plan, PlanNote, Policy};
 use crate::desired::DesiredState;
-use crate::name::{AppName, DynoId, DynoKey, Generation, NodeId, Run, Version};
+use crate::name::{AppName, DynoId, DynoKey, Generation, NodeId, ReleaseId, Run};
 use crate::observed::ObservedState;
 use crate::placement::Candidate;
 use crate::protocol::Step;
@@ -17,7 +17,7 @@ use crate::time::Time;
 /// Room on a node for a dyno that cannot start before the node has the slug.
 pub(super) struct ReservedPlace {
     pub(super) dyno: DynoId,
-    pub(super) version: Version,
+    pub(super) release: ReleaseId,
     pub(super) node: NodeId,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Draft {
     /// Dynos that make room for others. They count as ended.
     pub(super) victims: BTreeSet<DynoKey>,
     /// Dynos that no node has room for.
-    pub(super) no_room: BTreeSet<(AppName, DynoId, Version)>,
+    pub(super) no_room: BTreeSet<(AppName, DynoId, ReleaseId)>,
     pub(super) notes: BTreeSet<PlanNote>,
     used: BTreeMap<NodeId, Room>,
     steps: Vec<Step>,
@@ -106,9 +106,15 @@ impl Draft {
 
     /// Adds a step and notes it as issued.
     pub(super) fn push_step(&mut self, step: Step) {
+        let repeated = match &step {
+            Step::Start { dyno, .. } | Step::Run { dyno, .. } => {
+                self.observed.dynos.contains_key(dyno)
+            }
+            _ => false,
+        };
         self.observed.issue_step(&step, &self.desired, self.now);
         match &step {
-            Step::Start { node, dyno, .. } | Step::Run { node, dyno, .. } => {
+            Step::Start { node, dyno, .. } | Step::Run { node, dyno, .. } if !repeated => {
                 let memory_bytes = self.observed.dynos.get(dyno).map_or(0, |d| d.memory_bytes);
                 self.take_room(&node.clone(), memory_bytes);
             }
@@ -138,7 +144,8 @@ impl Draft {
 
     /// Whether the node counts as dead and its dynos as lost.
     pub(super) fn is_dead(&self, node: &NodeId) -> bool {
-        !self.blind && !self.live.contains(node)
+        let left = self.desired.left_nodes.contains(node);
+        left || (!self.blind && !self.live.contains(node))
     }
 
     pub(super) fn next_run(&self) -> Run {
@@ -156,7 +163,7 @@ impl Draft {
     /// The live nodes as candidates for a dyno of a release, as if `without` had ended already.
     pub(super) fn list_candidates(
         &self,
-        release: &(AppName, Version),
+        release: &(AppName, ReleaseId),
         without: Option<&DynoKey>,
     ) -> Vec<Candidate> {
         let gone = without.and_then(|key| self.observed.dynos.get(key));

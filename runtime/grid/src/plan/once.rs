@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::desired::DesiredState;
-use crate::name::{AppName, DynoId, DynoKey, ProcessType, Version};
+use crate::name::{AppName, DynoId, DynoKey, ProcessType, ReleaseId};
 use crate::observed::ObservedState;
 use crate::placement::{self, Candidate};
 use crate::protocol::OneOff;
@@ -53,9 +53,8 @@ pub fn place_one_off(
     let known = desired.apps.get(app);
     let known = known.ok_or_else(|| OneOffError::NoSuchApp(app.clone()))?;
     let release = known.serving_release().or(known.newest_release());
-    let version = release
-        .ok_or_else(|| OneOffError::NoRelease(app.clone()))?
-        .version;
+    let release = release.ok_or_else(|| OneOffError::NoRelease(app.clone()))?;
+    let release = known.release_id(release.version);
     let dynos = observed.dynos_of(app);
     let taken: BTreeSet<u32> = dynos
         .filter(|(key, _)| key.dyno.process.is_run())
@@ -68,7 +67,7 @@ pub fn place_one_off(
     // Numbers of an earlier reconciler may be in use. After the last number, the first comes again.
     let further = (last.saturating_add(1)..=u32::MAX).chain(1..=last);
     let index = further.into_iter().find(|index| !taken.contains(index));
-    let candidates = list_candidates(observed, &(app.clone(), version), now);
+    let candidates = list_candidates(observed, &(app.clone(), release), now);
     let node = placement::choose_node(&candidates, &BTreeMap::new(), memory_bytes);
     let node = node.ok_or(OneOffError::NoRoom { memory_bytes })?;
     Ok(OneOff {
@@ -81,7 +80,7 @@ pub fn place_one_off(
             },
             run: observed.next_run,
         },
-        version,
+        release,
         memory_bytes,
     })
 }
@@ -89,7 +88,7 @@ pub fn place_one_off(
 /// The live nodes that may take one more one-off dyno.
 fn list_candidates(
     observed: &ObservedState,
-    release: &(AppName, Version),
+    release: &(AppName, ReleaseId),
     now: Time,
 ) -> Vec<Candidate> {
     let nodes = observed

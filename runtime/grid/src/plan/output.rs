@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::name::{AppName, DynoId, NodeId, Version};
+use crate::name::{AppName, DynoId, NodeId, ReleaseId};
 use crate::protocol::Step;
 use crate::time::Time;
 
@@ -41,7 +41,7 @@ pub enum PlanNote {
         /// The place to be filled.
         dyno: DynoId,
         /// The release of the dyno.
-        version: Version,
+        release: ReleaseId,
     },
     /// This place stays empty for a while after crashes.
     BackingOff {
@@ -81,8 +81,8 @@ impl fmt::Display for PlanNote {
             PlanNote::MostNodesSilent => f.write_str("most nodes are silent: moving nothing"),
             PlanNote::NoNodes => f.write_str("there is no node to start anything on"),
             PlanNote::NodeSilent { node } => write!(f, "node {node} is silent"),
-            PlanNote::NoRoom { dyno, version, .. } => {
-                write!(f, "no node has room for {dyno} of {version}")
+            PlanNote::NoRoom { dyno, release, .. } => {
+                write!(f, "no node has room for {dyno} of {release}")
             }
             PlanNote::BackingOff { dyno, until, .. } => write!(f, "{dyno} waits until {until}"),
             PlanNote::UnknownApp { app } => {

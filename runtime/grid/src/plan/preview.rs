@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::{Plan, Policy, make_plan};
 use crate::desired::{DesiredState, Fact, FactError};
 use crate::lifecycle::DynoState;
-use crate::name::{AppName, NodeId};
+use crate::name::{AppName, NodeId, ReleaseId};
 use crate::observed::{FetchState, ObservedState};
 use crate::protocol::{ProcessExit, Report, Step};
 use crate::time::Time;
@@ -61,7 +61,7 @@ fn apply_answers(observed: &mut ObservedState, apps: &BTreeSet<&AppName>, now: T
         let asked = asked.filter(|(release, fetch)| {
             matches!(fetch, FetchState::Requested(_)) && apps.contains(&release.0)
         });
-        asked.map(|((app, version), _)| fetched_report(id, app, *version))
+        asked.map(|((app, release), _)| fetched_report(id, app, *release))
     });
     let ended = |state: DynoState| {
         matches!(
@@ -90,11 +90,11 @@ fn apply_answers(observed: &mut ObservedState, apps: &BTreeSet<&AppName>, now: T
     !reports.is_empty()
 }
 
-fn fetched_report(node: &NodeId, app: &AppName, version: crate::name::Version) -> Report {
+fn fetched_report(node: &NodeId, app: &AppName, release: ReleaseId) -> Report {
     Report::Fetched {
         node: node.clone(),
         app: app.clone(),
-        version,
+        release,
         result: Ok(()),
     }
 }

@@ -8,6 +8,7 @@ use super::draft::Draft;
 use super::limits::SETTLE;
 use super::phase;
 use super::scene::{Room, Scene};
+use super::silence::find_live_nodes;
 use super::survey::Survey;
 use super::{Plan, PlanNote, Policy};
 use crate::desired::{DesiredState, Fact};
@@ -79,22 +80,6 @@ fn plan_with_survey(
     draft.finish()
 }
 
-/// The nodes that are not silent, and whether most nodes are: then silence does not prove that a node is dead.
-fn find_live_nodes(
-    desired: &DesiredState,
-    observed: &ObservedState,
-    now: Time,
-) -> (BTreeSet<NodeId>, bool) {
-    let speaking = observed
-        .nodes
-        .iter()
-        .filter(|(_, node)| !node.is_silent(now));
-    let live: BTreeSet<NodeId> = speaking.map(|(id, _)| id.clone()).collect();
-    let known: BTreeSet<&NodeId> = observed.nodes.keys().chain(&desired.nodes).collect();
-    let blind = live.len() * 2 < known.len();
-    (live, blind)
-}
-
 fn plan_round(draft: &mut Draft, busy: &BTreeSet<AppName>) {
     if let Some(until) = settles_at(&draft.desired, &draft.observed, draft.now) {
         draft.wake_by(until);
@@ -140,6 +125,9 @@ fn settles_at(desired: &DesiredState, observed: &ObservedState, now: Time) -> Op
 fn watch_nodes(draft: &mut Draft) {
     let nodes: Vec<NodeId> = draft.observed.nodes.keys().cloned().collect();
     for node in nodes {
+        if draft.desired.left_nodes.contains(&node) {
+            continue;
+        }
         if !draft.desired.nodes.contains(&node) {
             draft.push_step(Step::Record {
                 fact: Fact::NodeJoined { node: node.clone() },

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Policy;
 use crate::desired::DesiredState;
-use crate::name::{AppName, NodeId, Version};
+use crate::name::{AppName, NodeId, ReleaseId};
 use crate::observed::{FetchState, ObservedState};
 use crate::time::Time;
 
@@ -25,7 +25,7 @@ pub(super) struct Scene<'a> {
 }
 
 /// A release on a node.
-pub(super) type FetchedRelease<'a> = (&'a AppName, Version, &'a NodeId, &'a FetchState);
+pub(super) type FetchedRelease<'a> = (&'a AppName, ReleaseId, &'a NodeId, &'a FetchState);
 
 pub(super) fn add_rooms(a: Room, b: Room) -> Room {
     (a.0.saturating_add(b.0), a.1.saturating_add(b.1))

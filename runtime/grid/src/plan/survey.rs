@@ -87,7 +87,7 @@ impl<'a> SurveyWalk<'a> {
         let nodes = scene.observed.nodes.iter();
         let releases = nodes.flat_map(|(id, node)| {
             let releases = node.releases.iter();
-            releases.map(move |((app, version), fetch)| (app, *version, id, fetch))
+            releases.map(move |((app, release), fetch)| (app, *release, id, fetch))
         });
         let mut releases: Vec<FetchedRelease<'a>> = releases.collect();
         // The rows of each node are sorted already, so this is one merge.

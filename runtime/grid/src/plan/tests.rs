@@ -12,7 +12,7 @@ use super::*;
 use crate::check::{CheckDepth, Invariant, checked_plan};
 use crate::desired::{DesiredState, Fact, ProcessKind, ProcessSpec, Release, RestartTarget};
 use crate::lifecycle::{DRAIN_GRACE, DynoState};
-use crate::name::{AppName, DynoId, DynoKey, NodeId, ProcessType, Run, SlugId, Version};
+use crate::name::{AppName, DynoId, DynoKey, NodeId, ProcessType, ReleaseId, Run, SlugId, Version};
 use crate::observed::{Dyno, FetchState, ObservedState};
 use crate::protocol::{Heartbeats, Inventory, Report, Step};
 use crate::time::Time;
@@ -197,12 +197,24 @@ fn desired(sketch: &Sketch) -> DesiredState {
     desired
 }
 
+fn release_id(desired: &DesiredState, number: u32) -> ReleaseId {
+    let version = version(number);
+    let known = desired.apps.get(&app());
+    known.map_or(
+        ReleaseId {
+            creation: 1,
+            version,
+        },
+        |known| known.release_id(version),
+    )
+}
+
 fn observed(sketch: &Sketch, desired: &DesiredState) -> ObservedState {
     let mut observed = ObservedState::new(desired, 1, Time::ZERO);
     observed.next_run = Run(1_000);
     for (number, (silent_for, fetched)) in sketch.nodes.iter().enumerate() {
         let mut inventory = Inventory::new_local(node(number), 1 << 40, 100);
-        inventory.releases = vec![(app(), version(*fetched as u32 + 1))];
+        inventory.releases = vec![(app(), release_id(desired, *fetched as u32 + 1))];
         inventory.heartbeats = if silent_for.is_some() {
             Heartbeats::Expected
         } else {
@@ -213,7 +225,7 @@ fn observed(sketch: &Sketch, desired: &DesiredState) -> ObservedState {
         if *fetched == 3 {
             let known = observed.nodes.get_mut(&node(number)).expect("it joined");
             known.releases.insert(
-                (app(), version(1)),
+                (app(), release_id(desired, 1)),
                 FetchState::Requested(Time::from_secs(90)),
             );
         }
@@ -230,10 +242,12 @@ fn observed(sketch: &Sketch, desired: &DesiredState) -> ObservedState {
         let started = Time::from_secs(30 + run);
         let dyno = Dyno {
             node: node(*on),
-            version: version(*number),
+            release: release_id(desired, *number),
             state,
             since: started,
             started,
+            told: started,
+            acknowledged: run % 3 != 0,
             up_since: state.is_serving().then_some(started),
             memory_bytes: 1,
             deadline: (state == DynoState::Draining).then_some(Time::from_secs(60 + run)),

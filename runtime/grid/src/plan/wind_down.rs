@@ -38,11 +38,11 @@ pub fn plan_shutdown(observed: &ObservedState, deadline: Time, now: Time) -> Pla
             .is_some_and(|node| !node.is_silent(now))
     });
     for (key, dyno) in reachable {
-        let (node, key, version) = (dyno.node.clone(), key.clone(), dyno.version);
+        let (node, key, release) = (dyno.node.clone(), key.clone(), dyno.release);
         let stop = |reason| Step::Stop {
             node: node.clone(),
             dyno: key.clone(),
-            version,
+            release,
             reason,
         };
         let due = dyno.stopped.map(|at| at + STOP_RETRY).unwrap_or(deadline);
@@ -52,8 +52,8 @@ pub fn plan_shutdown(observed: &ObservedState, deadline: Time, now: Time) -> Pla
                 Some(Step::Drain {
                     node: node.clone(),
                     dyno: key.clone(),
-                    version,
-                    deadline,
+                    release,
+                    grace: deadline.since(now),
                 }),
                 deadline,
             ),

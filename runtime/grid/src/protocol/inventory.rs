@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::lifecycle::DynoState;
-use crate::name::{AppName, DynoKey, NodeId, Run, Version};
+use crate::name::{AppName, DynoKey, NodeId, ReleaseId, Run};
 
 /// Whether a silent node counts as dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ pub struct Inventory {
     /// Every dyno of the node.
     pub dynos: Vec<InventoryDyno>,
     /// Every release that is ready to start.
-    pub releases: Vec<(AppName, Version)>,
+    pub releases: Vec<(AppName, ReleaseId)>,
 }
 
 impl Inventory {
@@ -65,7 +65,7 @@ pub struct InventoryDyno {
     /// The dyno.
     pub dyno: DynoKey,
     /// The release that it runs.
-    pub version: Version,
+    pub release: ReleaseId,
     /// One of `Starting`, `Up`, `Idle`, and, after a `Step::Drain`, `Draining`.
     pub state: DynoState,
     /// Memory that is set aside for the dyno, in bytes.

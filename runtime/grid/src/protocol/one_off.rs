@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::name::{DynoKey, NodeId, Version};
+use crate::name::{DynoKey, NodeId, ReleaseId};
 
 /// A one-off dyno that may start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,7 +14,7 @@ pub struct OneOff {
     /// The dyno, such as `run.1`. Its run was never used before.
     pub dyno: DynoKey,
     /// The release of the dyno: the serving one, or the newest if no release ever served.
-    pub version: Version,
+    pub release: ReleaseId,
     /// Memory that is set aside for the dyno, in bytes.
     pub memory_bytes: u64,
 }

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{CrashCause, Inventory, ProcessExit};
-use crate::name::{AppName, DynoKey, NodeId, Version};
+use crate::name::{AppName, DynoKey, NodeId, ReleaseId};
 
 /// One message from a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,9 +30,17 @@ pub enum Report {
         /// The app.
         app: AppName,
         /// The release.
-        version: Version,
+        release: ReleaseId,
         /// `Ok` if dynos of the release can start; else the reason why not, for the app's owner.
         result: Result<(), String>,
+    },
+    /// The node has the `Step::Start` or `Step::Run` of the dyno, and carries it out. A node in the reconciler's own
+    /// process has no need to say so.
+    Accepted {
+        /// The node that reports.
+        node: NodeId,
+        /// The dyno.
+        dyno: DynoKey,
     },
     /// The dyno is ready for requests, or its process runs.
     Up {
@@ -97,6 +105,7 @@ impl Report {
             Report::Node(inventory) => &inventory.node,
             Report::Heartbeat { node, .. }
             | Report::Fetched { node, .. }
+            | Report::Accepted { node, .. }
             | Report::Up { node, .. }
             | Report::Idle { node, .. }
             | Report::Woke { node, .. }

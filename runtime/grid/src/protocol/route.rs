@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Refusal;
-use crate::name::{AppName, DynoKey, Generation, Hostname, Version};
+use crate::name::{AppName, DynoKey, Generation, Hostname, NodeId, Version};
 
 /// The data that every router has about one app.
 ///
@@ -35,12 +35,21 @@ pub struct Route {
     pub target: RouteTarget,
 }
 
+/// A dyno that takes requests, and the node that has it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RoutedDyno {
+    /// The dyno.
+    pub dyno: DynoKey,
+    /// Its node. Only this node hands the dyno out.
+    pub node: NodeId,
+}
+
 /// The handling of an app's requests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "value", rename_all = "snake_case")]
 pub enum RouteTarget {
     /// A free one of these dynos takes a request; if none is free, the request waits. Never empty, all up, sorted.
-    Dynos(Vec<DynoKey>),
+    Dynos(Vec<RoutedDyno>),
     /// Requests wait for the first dyno to come up.
     Booting,
     /// Requests are refused at once, waiting ones as well.

@@ -4,13 +4,13 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::Route;
 use crate::desired::{Fact, Release};
-use crate::name::{AppName, DynoKey, NodeId, Version};
-use crate::time::Time;
+use crate::name::{AppName, DynoKey, NodeId, ReleaseId};
 
 /// One thing to do. Steps are carried out in order. To carry one out twice does no harm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +23,9 @@ pub enum Step {
         /// The app.
         app: AppName,
         /// The release to get.
-        release: Arc<Release>,
+        release: ReleaseId,
+        /// Its slug, config vars and process types.
+        contents: Arc<Release>,
     },
     /// Start a dyno of a release that the node has fetched. The node answers with `Up` or `Crashed`, or with `Idle` if
     /// the dyno starts asleep.
@@ -33,7 +35,7 @@ pub enum Step {
         /// The new dyno; its run was never used before.
         dyno: DynoKey,
         /// The release that it runs.
-        version: Version,
+        release: ReleaseId,
         /// The dyno may sleep until its first request. Its release served before, so a boot would show nothing new.
         asleep: bool,
     },
@@ -45,7 +47,7 @@ pub enum Step {
         /// The new dyno; its run was never used before.
         dyno: DynoKey,
         /// The release whose process it is.
-        version: Version,
+        release: ReleaseId,
     },
     /// Replace the whole route of an app in every router.
     Publish {
@@ -64,9 +66,9 @@ pub enum Step {
         /// The dyno; no route names it any more.
         dyno: DynoKey,
         /// The release that it runs.
-        version: Version,
-        /// When a `Stop` follows, by the reconciler's clock.
-        deadline: Time,
+        release: ReleaseId,
+        /// The time until a `Stop` follows. A duration, since the clocks of machines differ.
+        grace: Duration,
     },
     /// End the dyno now, whatever it does. The node answers with `Down`, even if the dyno ended long ago.
     Stop {
@@ -75,7 +77,7 @@ pub enum Step {
         /// The dyno.
         dyno: DynoKey,
         /// The release that it runs.
-        version: Version,
+        release: ReleaseId,
         /// Why the dyno is stopped.
         reason: StopReason,
     },
@@ -86,7 +88,7 @@ pub enum Step {
         /// The app.
         app: AppName,
         /// The release.
-        version: Version,
+        release: ReleaseId,
     },
     /// Append a fact to the ledger.
     Record {
@@ -132,14 +134,14 @@ pub enum StopReason {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Step::Fetch { release, .. } => write!(f, "fetch {}", release.version),
-            Step::Start { dyno, version, .. } => write!(f, "start {} of {version}", dyno.dyno),
-            Step::Run { dyno, version, .. } => write!(f, "run {} of {version}", dyno.dyno),
+            Step::Fetch { release, .. } => write!(f, "fetch {release}"),
+            Step::Start { dyno, release, .. } => write!(f, "start {} of {release}", dyno.dyno),
+            Step::Run { dyno, release, .. } => write!(f, "run {} of {release}", dyno.dyno),
             Step::Publish { route } => fmt::Display::fmt(route, f),
             Step::Withdraw { app } => write!(f, "answer no requests for {app}"),
-            Step::Drain { dyno, version, .. } => write!(f, "drain {} of {version}", dyno.dyno),
-            Step::Stop { dyno, version, .. } => write!(f, "stop {} of {version}", dyno.dyno),
-            Step::Forget { version, .. } => write!(f, "forget {version}"),
+            Step::Drain { dyno, release, .. } => write!(f, "drain {} of {release}", dyno.dyno),
+            Step::Stop { dyno, release, .. } => write!(f, "stop {} of {release}", dyno.dyno),
+            Step::Forget { release, .. } => write!(f, "forget {release}"),
             Step::Record { .. } => f.write_str("write it down"),
         }
     }

@@ -15,8 +15,9 @@ use serde::de::DeserializeOwned;
 use super::*;
 use crate::desired::{Fact, Limits, ProcessKind, ProcessSpec, Release};
 use crate::lifecycle::DynoState;
-use crate::name::{AppName, DynoKey, Generation, NodeId, ProcessType, Run, SlugId, Version};
-use crate::time::Time;
+use crate::name::{
+    AppName, DynoKey, Generation, NodeId, ProcessType, ReleaseId, Run, SlugId, Version,
+};
 
 fn app() -> AppName {
     "hello".parse().expect("valid")
@@ -25,6 +26,11 @@ fn app() -> AppName {
 fn node() -> NodeId {
     "n1".parse().expect("valid")
 }
+
+const RELEASE: ReleaseId = ReleaseId {
+    creation: 4,
+    version: Version::FIRST,
+};
 
 fn dyno() -> DynoKey {
     DynoKey {
@@ -68,42 +74,47 @@ fn route(target: RouteTarget) -> Step {
 
 fn steps() -> Vec<Step> {
     let (node, app, dyno, version) = (node(), app(), dyno(), Version::FIRST);
+    let release_id = RELEASE;
     let stop = |reason| Step::Stop {
         node: node.clone(),
         dyno: dyno.clone(),
-        version,
+        release: release_id,
         reason,
     };
     let mut steps = vec![
         Step::Fetch {
             node: node.clone(),
             app: app.clone(),
-            release: release(),
+            release: release_id,
+            contents: release(),
         },
         Step::Start {
             node: node.clone(),
             dyno: dyno.clone(),
-            version,
+            release: release_id,
             asleep: true,
         },
         Step::Run {
             node: node.clone(),
             dyno: dyno.clone(),
-            version,
+            release: release_id,
         },
-        route(RouteTarget::Dynos(vec![dyno.clone()])),
+        route(RouteTarget::Dynos(vec![RoutedDyno {
+            dyno: dyno.clone(),
+            node: node.clone(),
+        }])),
         route(RouteTarget::Booting),
         Step::Withdraw { app: app.clone() },
         Step::Drain {
             node: node.clone(),
             dyno: dyno.clone(),
-            version,
-            deadline: Time::from_secs(30),
+            release: release_id,
+            grace: Duration::from_secs(30),
         },
         Step::Forget {
             node: node.clone(),
             app: app.clone(),
-            version,
+            release: release_id,
         },
         Step::Record {
             fact: Fact::ReleaseServing { app, version },
@@ -125,14 +136,14 @@ fn steps() -> Vec<Step> {
 fn inventory() -> Inventory {
     let dynos = DynoState::ALL.map(|state| InventoryDyno {
         dyno: dyno(),
-        version: Version::FIRST,
+        release: RELEASE,
         state,
         memory_bytes: 64,
     });
     Inventory {
         heartbeats: Heartbeats::Expected,
         dynos: dynos.to_vec(),
-        releases: vec![(app(), Version::FIRST)],
+        releases: vec![(app(), RELEASE)],
         ..Inventory::new_local(node(), 1_024, 9)
     }
 }
@@ -142,7 +153,7 @@ fn reports() -> Vec<Report> {
     let fetched = |result| Report::Fetched {
         node: node.clone(),
         app: app(),
-        version: Version::FIRST,
+        release: RELEASE,
         result,
     };
     let exited = |exit| Report::Exited {
@@ -158,7 +169,8 @@ fn reports() -> Vec<Report> {
         served: true,
         in_request: false,
     };
-    let at_dyno: [fn(NodeId, DynoKey) -> Report; 4] = [
+    let at_dyno: [fn(NodeId, DynoKey) -> Report; 5] = [
+        |node, dyno| Report::Accepted { node, dyno },
         |node, dyno| Report::Up { node, dyno },
         |node, dyno| Report::Idle { node, dyno },
         |node, dyno| Report::Woke { node, dyno },
@@ -208,7 +220,7 @@ fn wire_format_matches_the_golden_file_and_parses_back() {
     let one_off = OneOff {
         node: node(),
         dyno: dyno(),
-        version: Version::FIRST,
+        release: RELEASE,
         memory_bytes: 64,
     };
     let lines = steps().into_iter().map(encode);

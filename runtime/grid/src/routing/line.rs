@@ -318,7 +318,10 @@ impl<D, W> Line<D, W> {
     fn swap(&mut self, target: &RouteTarget, fresh: Vec<D>) -> RouteSwap<D, W> {
         self.epoch.0 += 1;
         let (mode, routed) = match target {
-            RouteTarget::Dynos(keys) => (Mode::Serving, keys.iter().cloned().collect()),
+            RouteTarget::Dynos(dynos) => {
+                let keys = dynos.iter().map(|routed| routed.dyno.clone());
+                (Mode::Serving, keys.collect())
+            }
             RouteTarget::Booting => (Mode::Booting, BTreeSet::new()),
             RouteTarget::Refuse(refusal) => (Mode::Refusing(*refusal), BTreeSet::new()),
         };

@@ -49,6 +49,21 @@ fn a_replaced_dyno_costs_as_one() {
     assert_eq!((bill.total_seconds(), bill.micros), (3_600, 0));
 }
 
+#[test]
+fn two_runs_of_one_place_at_one_time_cost_as_one() {
+    let swap = [interval(1, 1, 0, 100), interval(1, 2, 70, 200)];
+    assert_eq!(of(&swap).total_seconds(), 200);
+    let cut = [
+        interval(2, 1, 0, 1_000),
+        interval(2, 5, 300, 600),
+        interval(1, 2, 0, 1_000),
+    ];
+    let bill = of(&cut);
+    assert_eq!((bill.total_seconds(), bill.billed_seconds), (2_000, 1_000));
+    let gap = [interval(1, 1, 0, 100), interval(1, 2, 150, 200)];
+    assert_eq!(of(&gap).total_seconds(), 150);
+}
+
 proptest! {
     #[test]
     fn repeated_and_reordered_records_change_no_bill(
@@ -72,7 +87,7 @@ proptest! {
     ) {
         let numbered = spans.iter().enumerate();
         let all: Vec<_> =
-            numbered.map(|(n, (from, length))| interval(1, n as u64, *from, from + length)).collect();
+            numbered.map(|(n, (from, length))| interval(n as u32, n as u64, *from, from + length)).collect();
         let slow: u64 = (0..600u64)
             .map(|t| spans.iter().filter(|(from, n)| *from <= t && t < from + n).count() as u64)
             .map(|running| running.saturating_sub(1))

@@ -5,11 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use grid::lifecycle::DynoState;
-use grid::name::{AppName, DynoKey, NodeId, Run, SlugId, Version};
+use grid::lifecycle::{DynoState, ONCE_LEASE};
+use grid::name::{AppName, DynoKey, NodeId, ReleaseId, Run, SlugId};
 use grid::protocol::{
     CrashCause, Heartbeats, Inventory, InventoryDyno, OneOff, ProcessExit, Report, Step,
 };
+use grid::time::Time;
 
 /// The behaviour of all dynos of one slug.
 #[derive(Clone, Debug)]
@@ -58,7 +59,8 @@ impl Behaviour {
 
 /// The actual state of one dyno.
 pub(crate) struct SimDyno {
-    pub(crate) version: Version,
+    pub(crate) release: ReleaseId,
+    pub(crate) slug: SlugId,
     pub(crate) up: bool,
     pub(crate) served: bool,
     draining: bool,
@@ -81,14 +83,17 @@ pub(crate) struct SimNode {
     pub(crate) memory_bytes: u64,
     pub(crate) dynos_max: u32,
     pub(crate) dynos: BTreeMap<DynoKey, SimDyno>,
+    /// When the node last heard the reconciler.
+    heard: Time,
     last_run: Run,
     serial: u64,
-    fetched: BTreeMap<(AppName, Version), Fetched>,
+    fetched: BTreeMap<(AppName, ReleaseId), Fetched>,
 }
 
 /// A release on a node: its slug's behaviour, and the memory of each process type.
 #[derive(Clone)]
 struct Fetched {
+    slug: SlugId,
     behaviour: Behaviour,
     memory_bytes: BTreeMap<String, u64>,
 }
@@ -120,9 +125,20 @@ impl SimNode {
             memory_bytes,
             dynos_max,
             dynos: BTreeMap::new(),
+            heard: Time::ZERO,
             last_run: Run(0),
             serial: 0,
             fetched: BTreeMap::new(),
+        }
+    }
+
+    /// Notes whether the node hears the reconciler now. A node of a grid that has not heard it for the time of the lease
+    /// ends what must not run twice.
+    pub(crate) fn renew_lease(&mut self, now: Time) {
+        if self.reachable() {
+            self.heard = now;
+        } else if self.heartbeats == Heartbeats::Expected && now >= self.heard + ONCE_LEASE {
+            self.dynos.retain(|key, _| !key.dyno.process.runs_once());
         }
     }
 
@@ -148,7 +164,7 @@ impl SimNode {
         self.serial += 1;
         let dynos = self.dynos.iter().map(|(key, dyno)| InventoryDyno {
             dyno: key.clone(),
-            version: dyno.version,
+            release: dyno.release,
             state: match (dyno.draining, dyno.up) {
                 (true, _) => DynoState::Draining,
                 (false, true) => DynoState::Up,
@@ -176,22 +192,28 @@ impl SimNode {
         behaviours: &BTreeMap<SlugId, Behaviour>,
     ) -> Result<Vec<(Duration, Later)>, String> {
         match step {
-            Step::Fetch { app, release, .. } => {
-                let behaviour = behaviours[&release.slug].clone();
+            Step::Fetch {
+                app,
+                release,
+                contents,
+                ..
+            } => {
+                let behaviour = behaviours[&contents.slug].clone();
                 let result = if behaviour.fetches {
                     Ok(())
                 } else {
                     Err("no such slug".into())
                 };
                 if result.is_ok() {
-                    let sizes = release.processes.iter();
+                    let sizes = contents.processes.iter();
                     let memory_bytes = sizes
                         .map(|(p, spec)| (p.to_string(), spec.limits.memory_bytes))
                         .collect();
-                    let key = (app.clone(), release.version);
+                    let key = (app.clone(), *release);
                     self.fetched.insert(
                         key,
                         Fetched {
+                            slug: contents.slug,
                             behaviour,
                             memory_bytes,
                         },
@@ -201,19 +223,22 @@ impl SimNode {
                 let report = Report::Fetched {
                     node,
                     app,
-                    version: release.version,
+                    release: *release,
                     result,
                 };
                 Ok(vec![(FETCH, Later::Say(report))])
             }
             Step::Start {
                 dyno,
-                version,
+                release,
                 asleep,
                 ..
-            } => self.start(dyno, *version, *asleep),
-            Step::Run { dyno, version, .. } => {
-                let mut later = self.start(dyno, *version, true)?;
+            } => self.start(dyno, *release, *asleep),
+            Step::Run { dyno, release, .. } => {
+                if self.has_passed(dyno) {
+                    return Ok(Vec::new());
+                }
+                let mut later = self.start(dyno, *release, true)?;
                 let behaviour = self.dynos.get(dyno).map(|there| there.behaviour.release);
                 later.clear();
                 later.push((Duration::ZERO, Later::Say(self.up(dyno))));
@@ -231,34 +256,56 @@ impl SimNode {
             }),
             Step::Stop { dyno, .. } => {
                 self.dynos.remove(dyno);
+                // Its start may still be under way, and must have no effect.
+                self.last_run = self.last_run.max(dyno.run);
                 Ok(vec![(Duration::ZERO, Later::Say(self.down(dyno)))])
             }
-            Step::Forget { app, version, .. } => {
-                self.fetched.remove(&(app.clone(), *version));
+            Step::Forget { app, release, .. } => {
+                self.fetched.remove(&(app.clone(), *release));
                 Ok(Vec::new())
             }
             Step::Publish { .. } | Step::Withdraw { .. } | Step::Record { .. } => Ok(Vec::new()),
         }
     }
 
+    /// Whether a step that starts this dyno is a repeated one, or came after a later one. Only the steps for another
+    /// machine can.
+    fn has_passed(&self, key: &DynoKey) -> bool {
+        self.heartbeats == Heartbeats::Expected && self.last_run >= key.run
+    }
+
+    /// Says that a start has arrived, if the reconciler is on another machine.
+    fn accept(&self, key: &DynoKey) -> Option<(Duration, Later)> {
+        let accepted = Report::Accepted {
+            node: self.id.clone(),
+            dyno: key.clone(),
+        };
+        let remote = self.heartbeats == Heartbeats::Expected;
+        remote.then_some((Duration::ZERO, Later::Say(accepted)))
+    }
+
     fn start(
         &mut self,
         key: &DynoKey,
-        version: Version,
+        release: ReleaseId,
         asleep: bool,
     ) -> Result<Vec<(Duration, Later)>, String> {
+        if self.has_passed(key) {
+            return Ok(Vec::new());
+        }
         if self.last_run >= key.run {
             return Err(format!(
                 "{key} on {} comes after run {}",
                 self.id, self.last_run
             ));
         }
-        let Some(fetched) = self.fetched.get(&(key.app.clone(), version)).cloned() else {
+        let Some(fetched) = self.fetched.get(&(key.app.clone(), release)).cloned() else {
             return Err(format!("{key} starts on {} without its slug", self.id));
         };
         self.last_run = key.run;
         let dyno = SimDyno {
-            version,
+            release,
+            slug: fetched.slug,
             up: asleep,
             served: false,
             draining: false,
@@ -283,10 +330,8 @@ impl SimNode {
             };
             return Ok(vec![(Duration::ZERO, Later::Say(idle))]);
         }
-        Ok(boot
-            .map(|time| (time, Later::Booted(key.clone())))
-            .into_iter()
-            .collect())
+        let boot = boot.map(|time| (time, Later::Booted(key.clone())));
+        Ok(self.accept(key).into_iter().chain(boot).collect())
     }
 
     pub(crate) fn booted(&mut self, key: &DynoKey) -> Option<Report> {
@@ -299,11 +344,12 @@ impl SimNode {
     }
 
     /// Starts a one-off dyno.
-    pub(crate) fn begin(&mut self, one_off: &OneOff) -> Report {
+    pub(crate) fn begin(&mut self, one_off: &OneOff, slug: SlugId) -> Report {
         let key = &one_off.dyno;
         self.last_run = self.last_run.max(key.run);
         let dyno = SimDyno {
-            version: one_off.version,
+            release: one_off.release,
+            slug,
             up: true,
             served: false,
             draining: false,
@@ -398,7 +444,7 @@ impl SimNode {
     }
 
     /// The releases on the node, to check what is forgotten.
-    pub(crate) fn releases(&self) -> BTreeSet<(AppName, Version)> {
+    pub(crate) fn releases(&self) -> BTreeSet<(AppName, ReleaseId)> {
         self.fetched.keys().cloned().collect()
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use grid::check::{RequestAudit, RequestNumber};
 use grid::name::{AppName, DynoKey, NodeId};
-use grid::protocol::{CrashCause, Refusal, Route, RouteTarget};
+use grid::protocol::{CrashCause, Refusal, Route, RouteTarget, RoutedDyno};
 use grid::routing::{Arrival, Claim, Handover, Line, RouteEpoch, RouteSwap, Ticket, WaitStatus};
 use grid::time::Time;
 
@@ -439,10 +439,11 @@ impl World {
         if app == next {
             self.router.apps.push(SimApp::new());
         }
-        let routed: &[DynoKey] = match &route.target {
+        let routed: &[RoutedDyno] = match &route.target {
             RouteTarget::Dynos(dynos) => dynos,
             RouteTarget::Booting | RouteTarget::Refuse(_) => &[],
         };
+        let routed: Vec<DynoKey> = routed.iter().map(|routed| routed.dyno.clone()).collect();
         let fresh = routed.iter().filter(|key| {
             let mut nodes = self.nodes.values_mut();
             nodes.any(|node| node.take_handle(key))
@@ -451,7 +452,7 @@ impl World {
         let mut handles: Vec<SimHandle> = fresh.iter().cloned().map(SimHandle).collect();
         let now = self.now;
         let app_state = self.router.touch(app);
-        app_state.audit.publish_route(routed, &fresh);
+        app_state.audit.publish_route(&routed, &fresh);
         let swap = app_state.line.publish_route(route, &mut handles, now);
         let swap = swap.map_err(|stale| stale.to_string())?;
         self.carry_out_swap(swap)

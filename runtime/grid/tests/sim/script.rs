@@ -96,6 +96,10 @@ fn command(world: &mut World, words: &[&str]) -> Result<(), String> {
         ["seed", seed, ..] => chance(world, parse(seed)?, words),
         ["node", node, ..] => join(world, node, words),
         [verb @ ("kill" | "revive" | "cut" | "mend"), node] => machine(world, verb, &parse(node)?),
+        ["remove", node] => {
+            let node = parse(node)?;
+            world.append(Fact::NodeLeft { node })
+        }
         ["app", app] => app_created(world, app),
         ["reconciler"] => world.replace_reconciler(),
         ["policy", ..] => policy(world, words),

@@ -50,28 +50,28 @@ impl Transcript {
 
     pub(crate) fn step(&mut self, now: Time, step: &Step) {
         let text = match step {
-            Step::Fetch { node, app, release } => {
-                format!("fetch {app} {} on {node}", release.version)
-            }
+            Step::Fetch {
+                node, app, release, ..
+            } => format!("fetch {app} {release} on {node}"),
             Step::Start {
                 node,
                 dyno,
-                version,
+                release,
                 asleep,
             } => {
                 let how = if *asleep { ", asleep" } else { "" };
-                format!("start {dyno} {version} on {node}{how}")
+                format!("start {dyno} {release} on {node}{how}")
             }
             Step::Run {
                 node,
                 dyno,
-                version,
-            } => format!("run {dyno} {version} on {node}"),
+                release,
+            } => format!("run {dyno} {release} on {node}"),
             Step::Publish { route } => publish(route),
             Step::Withdraw { app } => format!("withdraw {app}"),
-            Step::Drain { dyno, deadline, .. } => format!("drain {dyno} until {deadline}"),
+            Step::Drain { dyno, grace, .. } => format!("drain {dyno} until {}", now + *grace),
             Step::Stop { dyno, reason, .. } => format!("stop {dyno}: {reason:?}"),
-            Step::Forget { node, app, version } => format!("forget {app} {version} on {node}"),
+            Step::Forget { node, app, release } => format!("forget {app} {release} on {node}"),
             Step::Record { fact } => format!("record {}", record(fact)),
         };
         self.line(now, &text);
@@ -94,7 +94,7 @@ fn publish(route: &Route) -> String {
         RouteTarget::Dynos(dynos) => {
             let dynos: Vec<String> = dynos
                 .iter()
-                .map(|d| format!("{}#{}", d.dyno, d.run))
+                .map(|d| format!("{}#{}", d.dyno.dyno, d.dyno.run))
                 .collect();
             dynos.join(" ")
         }
@@ -130,6 +130,7 @@ fn record(fact: &Fact) -> String {
             Some(reason) => format!("{version} failed: {reason}"),
         },
         Fact::NodeJoined { node } => format!("{node} joined"),
+        Fact::NodeLeft { node } => format!("{node} left"),
         Fact::ReleasesPruned { before, .. } => format!("releases before {before} are gone"),
         other => format!("{other:?}"),
     }

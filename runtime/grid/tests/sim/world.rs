@@ -22,6 +22,8 @@ use crate::transcript::Transcript;
 pub(crate) enum Happening {
     Heard(Report),
     OnNode(NodeId, u64, Later),
+    /// A step arrives at this incarnation of its node.
+    Step(NodeId, u64, Step),
     Heartbeat(NodeId),
     Inventory(NodeId),
     Request(RequestEvent),
@@ -130,16 +132,8 @@ impl World {
         {
             return;
         }
-        let copies = if self.rng.percent(self.faults.repeat_percent) {
-            2
-        } else {
-            1
-        };
-        for _ in 0..copies {
-            if self.rng.percent(self.faults.loss_percent) {
-                continue;
-            }
-            let late = Duration::from_millis(self.rng.below(self.faults.late_millis_max + 1));
+        for _ in 0..self.count_copies() {
+            let late = self.draw_delay();
             self.at(self.now + HOP + late, Happening::Heard(report.clone()));
         }
     }
@@ -218,8 +212,13 @@ impl World {
                     incarnation: n.incarnation,
                 });
                 beat.into_iter().for_each(|beat| self.say(beat));
+                let now = self.now;
+                if let Some(node) = self.nodes.get_mut(&id) {
+                    node.renew_lease(now);
+                }
                 self.at(self.now + HEARTBEAT, Happening::Heartbeat(id));
             }
+            Happening::Step(id, incarnation, step) => self.take_step(&id, incarnation, &step)?,
             Happening::Inventory(id) => {
                 self.send_inventory(&id);
                 self.at(self.now + INVENTORY, Happening::Inventory(id));
@@ -318,13 +317,55 @@ impl World {
         {
             return Ok(());
         }
-        for (delay, later) in sim.take(step, &self.behaviours)? {
-            self.at(
-                self.now + HOP + delay,
-                Happening::OnNode(node.clone(), incarnation, later),
-            );
+        if sim.heartbeats == Heartbeats::Needless {
+            return self.take_step(node, incarnation, step);
+        }
+        // The way to another machine: a step may be lost, repeated, late, and so overtaken.
+        for _ in 0..self.count_copies() {
+            let late = self.draw_delay();
+            let arrival = Happening::Step(node.clone(), incarnation, step.clone());
+            self.at(self.now + late, arrival);
         }
         Ok(())
+    }
+
+    /// A step arrives at a node, unless the node has been cut off or restarted meanwhile.
+    fn take_step(&mut self, id: &NodeId, incarnation: u64, step: &Step) -> Result<(), String> {
+        let node = self.nodes.get_mut(id).filter(|node| node.reachable());
+        let Some(node) = node.filter(|node| node.incarnation == incarnation) else {
+            return Ok(());
+        };
+        for (delay, later) in node.take(step, &self.behaviours)? {
+            self.at(
+                self.now + HOP + delay,
+                Happening::OnNode(id.clone(), incarnation, later),
+            );
+        }
+        self.check_release_processes()
+    }
+
+    /// No app has two release processes at a time, on whichever side of a cut.
+    fn check_release_processes(&self) -> Result<(), String> {
+        let dynos = self.nodes.values().flat_map(|node| node.dynos.keys());
+        let mut running = BTreeSet::new();
+        for key in dynos.filter(|key| key.dyno.process.is_release()) {
+            if !running.insert(&key.app) {
+                let text = self.transcript.text();
+                return Err(format!("two release processes of {}\n{text}", key.app));
+            }
+        }
+        Ok(())
+    }
+
+    /// How many copies of a message arrive.
+    fn count_copies(&mut self) -> usize {
+        let sent = 1 + usize::from(self.rng.percent(self.faults.repeat_percent));
+        let lost = (0..sent).filter(|_| self.rng.percent(self.faults.loss_percent));
+        sent - lost.count()
+    }
+
+    fn draw_delay(&mut self) -> Duration {
+        Duration::from_millis(self.rng.below(self.faults.late_millis_max + 1))
     }
 
     fn publish(&mut self, route: &Route) -> Result<(), String> {
@@ -336,7 +377,10 @@ impl World {
             ));
         }
         if let RouteTarget::Dynos(dynos) = &route.target
-            && let Some(key) = dynos.iter().find(|key| self.is_draining(key))
+            && let Some(key) = dynos
+                .iter()
+                .map(|routed| &routed.dyno)
+                .find(|key| self.is_draining(key))
         {
             return Err(format!("{key} drains and is in the route"));
         }
@@ -349,7 +393,7 @@ impl World {
 
     fn in_route(&self, key: &DynoKey) -> bool {
         let route = self.routes.get(&key.app).map(|route| &route.target);
-        matches!(route, Some(RouteTarget::Dynos(dynos)) if dynos.contains(key))
+        matches!(route, Some(RouteTarget::Dynos(dynos)) if dynos.iter().any(|routed| routed.dyno == *key))
     }
 
     /// Starts a one-off dyno of an app, if a node has room.
@@ -367,7 +411,8 @@ impl World {
         self.transcript.change(self.now, &change);
         let node = self.nodes.get_mut(&made.node);
         if let Some(node) = node.filter(|node| node.reachable()) {
-            let report = node.begin(&made);
+            let slug = self.desired.apps[app].releases[&made.release.version].slug;
+            let report = node.begin(&made, slug);
             self.say(report);
         }
         self.decide()
@@ -414,7 +459,7 @@ impl World {
         }
         let mut releases = nodes.flat_map(SimNode::releases);
         let left = releases.find(|(app, _)| gone(app) && dynos.next().is_none());
-        left.map(|(app, version)| format!("{app} {version} is not forgotten"))
+        left.map(|(app, release)| format!("{app} {release} is not forgotten"))
     }
 
     /// Checks the state after a quiet time: exactly the desired dynos run. Returns the first deviation.
@@ -452,7 +497,8 @@ impl World {
                     .flat_map(|node| node.dynos.iter())
                     .find(|(key, dyno)| {
                         let wanted = app.places_of_release(target).contains(&key.dyno)
-                            && dyno.version == target.version;
+                            && dyno.release == app.release_id(target.version)
+                            && dyno.slug == target.slug;
                         key.app == app.name && !wanted && !key.dyno.process.is_run()
                     });
             if let Some((key, _)) = extra.filter(|_| !excused) {
@@ -461,11 +507,11 @@ impl World {
             let releases = self.nodes.values().flat_map(SimNode::releases);
             let old = releases
                 .into_iter()
-                .find(|(name, version)| *name == app.name && *version != target.version);
+                .find(|(name, id)| *name == app.name && *id != app.release_id(target.version));
             let mut dynos = self.observed.dynos_of(&app.name);
             let excused = excused || dynos.any(|(key, _)| key.dyno.process.is_run());
-            if let Some((_, version)) = old.filter(|_| !excused) {
-                return Some(format!("{} {version} is not forgotten", app.name));
+            if let Some((_, release)) = old.filter(|_| !excused) {
+                return Some(format!("{} {release} is not forgotten", app.name));
             }
         }
         None

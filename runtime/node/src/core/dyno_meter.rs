@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use control::usage::UsageRecorder;
 use grid::desired::Release;
-use grid::name::{AppName, DynoKey, Version};
+use grid::name::{AppName, DynoKey, ReleaseId};
 use grid::protocol::{Report, Step};
 use parking_lot::Mutex;
 
@@ -17,7 +17,7 @@ pub(super) struct DynoMeter(Option<(UsageRecorder, Arc<Mutex<DynoSizes>>)>);
 
 #[derive(Default)]
 struct DynoSizes {
-    releases: BTreeMap<(AppName, Version), Arc<Release>>,
+    releases: BTreeMap<(AppName, ReleaseId), Arc<Release>>,
     memory_bytes: BTreeMap<DynoKey, u64>,
 }
 
@@ -31,18 +31,23 @@ impl DynoMeter {
         let Some((_, sizes)) = &self.0 else { return };
         let mut sizes = sizes.lock();
         match step {
-            Step::Fetch { app, release, .. } => {
-                let key = (app.clone(), release.version);
-                sizes.releases.insert(key, Arc::clone(release));
+            Step::Fetch {
+                app,
+                release,
+                contents,
+                ..
+            } => {
+                let key = (app.clone(), *release);
+                sizes.releases.insert(key, Arc::clone(contents));
             }
-            Step::Start { dyno, version, .. } | Step::Run { dyno, version, .. } => {
-                let release = sizes.releases.get(&(dyno.app.clone(), *version));
+            Step::Start { dyno, release, .. } | Step::Run { dyno, release, .. } => {
+                let release = sizes.releases.get(&(dyno.app.clone(), *release));
                 let spec = release.and_then(|release| release.processes.get(&dyno.dyno.process));
                 let bytes = spec.map_or(0, |spec| spec.limits.memory_bytes);
                 sizes.memory_bytes.insert(dyno.clone(), bytes);
             }
-            Step::Forget { app, version, .. } => {
-                sizes.releases.remove(&(app.clone(), *version));
+            Step::Forget { app, release, .. } => {
+                sizes.releases.remove(&(app.clone(), *release));
             }
             _ => {}
         }

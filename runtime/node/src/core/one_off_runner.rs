@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 use control::once::{OneOffPipes, OneOffProgram, OneOffRequest};
 use dyno::{Fleet, OneOffCommand, ProgramOutput, ProgramStdio};
 use grid::desired::Release;
-use grid::name::{AppName, DynoKey, NodeId, ProcessType, Version};
+use grid::name::{AppName, DynoKey, NodeId, ProcessType, ReleaseId};
 use grid::protocol::{ProcessExit, Report, Step};
 use grid::text::error_chain;
 use tokio::io::{AsyncRead, ReadBuf};
@@ -28,7 +28,7 @@ pub(super) struct OneOffRunner {
     fleet: Fleet,
     reports: mpsc::UnboundedSender<Report>,
     /// Releases with a release process, from their `Fetch` to their `Forget`.
-    releases: HashMap<(AppName, Version), Arc<Release>>,
+    releases: HashMap<(AppName, ReleaseId), Arc<Release>>,
     running: HashMap<DynoKey, OneOffSignals>,
     tasks: JoinSet<DynoKey>,
 }
@@ -96,8 +96,8 @@ impl OneOffRunner {
             Step::Run {
                 node,
                 dyno,
-                version,
-            } => self.start_release_process(node, dyno, version),
+                release,
+            } => self.start_release_process(node, dyno, release),
             Step::Drain { node, dyno, .. } if dyno.dyno.process.runs_once() => {
                 match self.running.get(&dyno) {
                     Some(signals) => signals.drain.cancel(),
@@ -121,21 +121,26 @@ impl OneOffRunner {
     /// Keeps releases that may need their release process run.
     fn track_release(&mut self, step: &Step) {
         match step {
-            Step::Fetch { app, release, .. } if release.release_process().is_some() => {
-                let key = (app.clone(), release.version);
-                self.releases.insert(key, Arc::clone(release));
+            Step::Fetch {
+                app,
+                release,
+                contents,
+                ..
+            } if contents.release_process().is_some() => {
+                let key = (app.clone(), *release);
+                self.releases.insert(key, Arc::clone(contents));
             }
-            Step::Forget { app, version, .. } => {
-                self.releases.remove(&(app.clone(), *version));
+            Step::Forget { app, release, .. } => {
+                self.releases.remove(&(app.clone(), *release));
             }
             _ => {}
         }
     }
 
-    fn start_release_process(&mut self, node: NodeId, key: DynoKey, version: Version) {
-        let release = self.releases.get(&(key.app.clone(), version)).cloned();
+    fn start_release_process(&mut self, node: NodeId, key: DynoKey, id: ReleaseId) {
+        let release = self.releases.get(&(key.app.clone(), id)).cloned();
         let Some(release) = release else {
-            let exit = ProcessExit::Failed(format!("{version} is not on this node"));
+            let exit = ProcessExit::Failed(format!("{id} is not on this node"));
             let dyno = key;
             return self.report(Report::Exited { node, dyno, exit });
         };

@@ -70,8 +70,11 @@ impl StepExecutor {
             .version
             .filter(|_| route.target != RouteTarget::Booting);
         let new_dynos = match &route.target {
-            RouteTarget::Dynos(keys) => {
-                keys.iter().filter_map(|key| self.fleet.take(key)).collect()
+            RouteTarget::Dynos(dynos) => {
+                let dynos = dynos.iter();
+                dynos
+                    .filter_map(|routed| self.fleet.take(&routed.dyno))
+                    .collect()
             }
             RouteTarget::Booting | RouteTarget::Refuse(_) => Vec::new(),
         };

@@ -9,7 +9,7 @@ use http::HeaderValue;
 use router::{Hosts, Router, RouterLimits};
 
 use crate::raw::Raw;
-use crate::world::{End, World, app, connect, echo, head, say};
+use crate::world::{End, World, app, connect, echo, head, route_to, say};
 
 #[tokio::test]
 async fn a_request_is_answered_and_logged() {
@@ -200,7 +200,7 @@ async fn one_app_can_answer_on_every_host() {
         backlog_max: 100,
         request_timeout: None,
         idle_after: None,
-        target: RouteTarget::Dynos(vec![key.clone()]),
+        target: route_to(&[key.clone()]),
     };
     router
         .publish(route.clone(), vec![world.dyno(&key)])

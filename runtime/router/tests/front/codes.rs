@@ -9,7 +9,7 @@ use grid::protocol::{Refusal, RouteTarget};
 use http::HeaderValue;
 
 use crate::raw::{Answer, Raw};
-use crate::world::{End, World, app, head, key, say, send};
+use crate::world::{End, World, app, head, key, route_to, say, send};
 
 /// One `GET /` in virtual time, and its log line.
 async fn get(world: &World) -> (Answer, String) {
@@ -106,7 +106,7 @@ async fn h12_includes_the_waiting_time_and_logs_it() {
 #[tokio::test(start_paused = true)]
 async fn h12_when_waiting_takes_too_long() {
     let world = World::new(0, |_, reply, _| async { say(reply, 200, "reached") });
-    world.publish(RouteTarget::Dynos(vec![key(1, 1)]), Vec::new(), 100);
+    world.publish(route_to(&[key(1, 1)]), Vec::new(), 100);
     let (answer, line) = get(&world).await;
     check(&answer, &line, Refusal::RequestTimeout);
     assert!(
@@ -300,7 +300,7 @@ async fn after_a_boot_the_waiting_time_is_still_limited() {
         .await;
     tokio::time::sleep(Duration::from_secs(20)).await;
     // The dyno is up, and its handle is lost at once.
-    world.publish(RouteTarget::Dynos(vec![key(1, 1)]), Vec::new(), 100);
+    world.publish(route_to(&[key(1, 1)]), Vec::new(), 100);
     assert!(raw.answer().await.body.contains("H12"));
     assert_eq!(world.recorded(1).await[0].wait.as_secs(), 50);
 }

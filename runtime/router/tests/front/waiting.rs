@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::raw::Raw;
-use crate::world::{End, World, app, connect, eventually, key, say};
+use crate::world::{End, World, app, connect, eventually, key, route_to, say};
 
 /// A guest that notes its path and then waits for a permit.
 #[derive(Clone)]
@@ -204,7 +204,7 @@ async fn no_dyno_is_lost_when_a_client_leaves_as_its_turn_comes() {
 async fn the_queue_of_an_app_is_bounded() {
     let gate = Gate::new();
     let world = gate.world(1);
-    world.publish(RouteTarget::Dynos(vec![key(1, 1)]), Vec::new(), 2);
+    world.publish(route_to(&[key(1, 1)]), Vec::new(), 2);
     let mut first = Raw::new(world.pipe());
     first
         .send("GET /first HTTP/1.1\r\nhost: hello.localhost\r\n\r\n")
@@ -227,7 +227,7 @@ async fn the_queue_of_an_app_is_bounded() {
 async fn a_thousand_waiting_requests_are_all_served() {
     let gate = Gate::new();
     let world = gate.world(1);
-    world.publish(RouteTarget::Dynos(vec![key(1, 1)]), Vec::new(), 1000);
+    world.publish(route_to(&[key(1, 1)]), Vec::new(), 1000);
     let server = world.listen().await;
     let mut first = Raw::new(world.pipe());
     first

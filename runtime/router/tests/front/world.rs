@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use exchange::{Call, CallEnd, DynoHandle, DynoRequest, Kill, Reply, RequestBody};
 use grid::name::{AppName, DynoId, DynoKey, Generation, ProcessType, Run};
-use grid::protocol::{Route, RouteTarget};
+use grid::protocol::{Route, RouteTarget, RoutedDyno};
 use http::Request;
 use http::response::Parts;
 use http_body_util::BodyExt;
@@ -218,7 +218,7 @@ impl World {
 
     /// Publishes a route with these dynos, of which some are new.
     pub(crate) fn serve(&self, keys: &[DynoKey], fresh: &[DynoKey]) {
-        let serve = RouteTarget::Dynos(keys.to_vec());
+        let serve = route_to(keys);
         let fresh = fresh.iter().map(|key| self.dyno(key)).collect();
         self.publish(serve, fresh, 100 * u32::try_from(keys.len()).unwrap());
     }
@@ -323,4 +323,13 @@ pub(crate) async fn send(reply: &mut Reply, data: Bytes) {
 
 pub(crate) async fn connect(server: &RouterServer) -> TcpStream {
     TcpStream::connect(server.address()).await.unwrap()
+}
+
+/// A route to these dynos of one node.
+pub(crate) fn route_to(keys: &[DynoKey]) -> RouteTarget {
+    let routed = keys.iter().map(|key| RoutedDyno {
+        dyno: key.clone(),
+        node: "n1".parse().unwrap(),
+    });
+    RouteTarget::Dynos(routed.collect())
 }

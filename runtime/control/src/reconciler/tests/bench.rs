@@ -69,9 +69,9 @@ pub(super) fn answer(step: Step, seen: &Mutex<Seen>) -> Option<(Duration, Report
         Step::Run {
             node,
             dyno,
-            version,
+            release,
         } => {
-            let code = if seen.slugs[&version] == RELEASE_FAILS {
+            let code = if seen.slugs[&release.version] == RELEASE_FAILS {
                 3
             } else {
                 0
@@ -79,8 +79,13 @@ pub(super) fn answer(step: Step, seen: &Mutex<Seen>) -> Option<(Duration, Report
             let exit = ProcessExit::Code(code);
             Some((soon, Report::Exited { node, dyno, exit }))
         }
-        Step::Fetch { node, app, release } => {
-            let byte = release.slug.bytes()[0];
+        Step::Fetch {
+            node,
+            app,
+            release,
+            contents,
+        } => {
+            let byte = contents.slug.bytes()[0];
             seen.slugs.insert(release.version, byte);
             let result = if byte == NO_SLUG {
                 Err("no such slug".into())
@@ -92,7 +97,7 @@ pub(super) fn answer(step: Step, seen: &Mutex<Seen>) -> Option<(Duration, Report
                 Report::Fetched {
                     node,
                     app,
-                    version: release.version,
+                    release,
                     result,
                 },
             ))
@@ -100,13 +105,13 @@ pub(super) fn answer(step: Step, seen: &Mutex<Seen>) -> Option<(Duration, Report
         Step::Start {
             node,
             dyno,
-            version,
+            release,
             ..
-        } => match seen.slugs[&version] {
+        } => match seen.slugs[&release.version] {
             NEVER_UP => None,
             CRASHES => Some((soon, crashed(dyno, CrashCause::Boot))),
             _ => {
-                seen.running.insert(dyno.clone(), version);
+                seen.running.insert(dyno.clone(), release.version);
                 Some((soon, Report::Up { node, dyno }))
             }
         },
@@ -245,7 +250,7 @@ impl Bench {
 
     pub(super) fn served(&self) -> Vec<DynoKey> {
         match self.route().target {
-            RouteTarget::Dynos(dynos) => dynos,
+            RouteTarget::Dynos(dynos) => dynos.into_iter().map(|routed| routed.dyno).collect(),
             other => panic!("{other:?}"),
         }
     }

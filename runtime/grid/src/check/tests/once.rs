@@ -78,12 +78,12 @@ fn a_second_or_repeated_release_process_is_a_violation() {
             run: world.observed.next_run,
             ..key.clone()
         };
-        let version = Version::FIRST.next();
+        let release = world.release_id(Version::FIRST.next());
         let node = node(1);
         of(vec![Step::Run {
             node,
             dyno,
-            version,
+            release,
         }])
     };
     assert_eq!(world.broken_by(&again(&world)), [Invariant::OneAtATime]);
@@ -99,7 +99,7 @@ fn a_second_or_repeated_release_process_is_a_violation() {
     let mut running = world.observed.dynos.iter();
     let running = running.find(|(key, _)| key.dyno.process.is_release());
     let (next, dyno) = running
-        .map(|(key, dyno)| (key.clone(), dyno.version))
+        .map(|(key, dyno)| (key.clone(), dyno.release.version))
         .expect("v3's");
     assert_eq!(dyno.number(), 3);
     exited(&mut world, &next, 0);

@@ -57,9 +57,9 @@ fn find_resting_release(draft: &Draft, app: &App) -> Option<Arc<Release>> {
     let dynos: Vec<_> = dynos
         .filter(|(key, _)| !key.dyno.process.runs_once())
         .collect();
-    let all_serve = dynos
-        .iter()
-        .all(|(_, dyno)| dyno.state.is_serving() && dyno.version == release.version);
+    let all_serve = dynos.iter().all(|(_, dyno)| {
+        dyno.state.is_serving() && dyno.release == app.release_id(release.version)
+    });
     let one_each = dynos.len() == places;
     (is_target && all_serve && one_each).then(|| Arc::clone(release))
 }

@@ -69,7 +69,7 @@ impl Homes {
         }
         let mine = draft.reserved.get(&app.name).into_iter().flatten();
         let mine = mine.filter(|reserved| {
-            reserved.version == release.version
+            reserved.release == app.release_id(release.version)
                 && reserved.dyno.process == *process
                 && Some(reserved.dyno.index) != without
         });
@@ -118,12 +118,15 @@ fn start_dyno(
         start_on(draft, app, release, id, node);
         return;
     }
-    let (name, dyno, version) = (app.name.clone(), id.clone(), release.version);
-    draft.no_room.insert((name.clone(), dyno.clone(), version));
+    let (name, dyno) = (app.name.clone(), id.clone());
+    let release_id = app.release_id(release.version);
+    draft
+        .no_room
+        .insert((name.clone(), dyno.clone(), release_id));
     draft.notes.insert(PlanNote::NoRoom {
         app: name,
         dyno,
-        version,
+        release: release_id,
     });
     make_room(draft, app, release, id, homes);
 }
@@ -137,7 +140,10 @@ pub(in crate::plan) fn choose_home(
     (homes, without): (&Homes, Option<&DynoKey>),
 ) -> Option<NodeId> {
     let spec = release.processes.get(&id.process)?;
-    let candidates = draft.list_candidates(&(app.name.clone(), release.version), without);
+    let candidates = draft.list_candidates(
+        &(app.name.clone(), app.release_id(release.version)),
+        without,
+    );
     placement::choose_node(&candidates, &homes.counts, spec.limits.memory_bytes)
 }
 
@@ -149,7 +155,8 @@ pub(in crate::plan) fn start_on(
     id: &DynoId,
     node: NodeId,
 ) {
-    let release_key = (app.name.clone(), release.version);
+    let release_id = app.release_id(release.version);
+    let release_key = (app.name.clone(), release_id);
     let known = draft
         .observed
         .nodes
@@ -162,7 +169,7 @@ pub(in crate::plan) fn start_on(
                 dyno: id.clone(),
                 run: draft.next_run(),
             };
-            draft.push_step(start_step(draft, app, release, node, dyno));
+            draft.push_step(make_start(draft, app, release, node, dyno));
             return;
         }
         Some(FetchState::Requested(at) | FetchState::Failed { at, .. }) => Some(*at),
@@ -176,37 +183,45 @@ pub(in crate::plan) fn start_on(
     let reserved = draft.reserved.entry(app.name.clone()).or_default();
     reserved.push(ReservedPlace {
         dyno: id.clone(),
-        version: release.version,
+        release: release_id,
         node: node.clone(),
     });
     match asked_at.map(|at| at + FETCH_RETRY) {
         Some(retry_at) if retry_at > draft.now => draft.wake_by(retry_at),
         _ => {
             draft.wake_by(draft.now + FETCH_RETRY);
-            let release = Arc::clone(release);
+            let contents = Arc::clone(release);
             draft.push_step(Step::Fetch {
                 node,
                 app: app.name.clone(),
-                release,
+                release: release_id,
+                contents,
             });
         }
     }
 }
 
-fn start_step(draft: &Draft, app: &App, release: &Release, node: NodeId, dyno: DynoKey) -> Step {
-    let version = release.version;
+/// The step that starts a dyno of the formation, or runs a release process.
+pub(in crate::plan) fn make_start(
+    draft: &Draft,
+    app: &App,
+    release: &Release,
+    node: NodeId,
+    dyno: DynoKey,
+) -> Step {
+    let release_id = app.release_id(release.version);
     if dyno.dyno.process.is_release() {
         return Step::Run {
             node,
             dyno,
-            version,
+            release: release_id,
         };
     }
     let asleep = may_sleep(draft, app, release, &dyno.dyno.process);
     Step::Start {
         node,
         dyno,
-        version,
+        release: release_id,
         asleep,
     }
 }
@@ -234,10 +249,11 @@ fn may_sleep(draft: &Draft, app: &App, release: &Release, process: &ProcessType)
 /// If no node has room, a replacement can only start in the room of the dyno that it replaces. One dyno at a time makes
 /// room, as long as another dyno of its process type goes on serving.
 fn make_room(draft: &mut Draft, app: &App, release: &Release, id: &DynoId, homes: &Homes) {
+    let release_id = app.release_id(release.version);
     let starting = draft
         .observed
         .dynos_of(&app.name)
-        .any(|(_, dyno)| dyno.state == DynoState::Starting && dyno.version == release.version);
+        .any(|(_, dyno)| dyno.state == DynoState::Starting && dyno.release == release_id);
     let fetching = draft.reserved.contains_key(&app.name);
     if starting || fetching || draft.room_is_coming() || !draft.victims.is_empty() {
         return;

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::retire;
-use crate::name::{AppName, DynoKey, NodeId, Version};
+use crate::name::{AppName, DynoKey, NodeId, ReleaseId};
 use crate::observed::Dyno;
 use crate::plan::PlanNote;
 use crate::plan::draft::Draft;
@@ -50,22 +50,22 @@ fn end_dynos(draft: &mut Draft, app: &AppName) {
 /// Makes nodes forget the releases of the app that have no dyno left on them.
 fn forget_releases(draft: &mut Draft, app: &AppName) {
     let dynos = draft.observed.dynos_of(app);
-    let used: BTreeSet<(&NodeId, Version)> =
-        dynos.map(|(_, dyno)| (&dyno.node, dyno.version)).collect();
+    let used: BTreeSet<(&NodeId, ReleaseId)> =
+        dynos.map(|(_, dyno)| (&dyno.node, dyno.release)).collect();
     let mut idle = Vec::new();
     for id in &draft.live {
         let Some(node) = draft.observed.nodes.get(id) else {
             continue;
         };
-        let versions = node.releases_of(app).map(|(version, _)| version);
-        let versions = versions.filter(|version| !used.contains(&(id, *version)));
-        idle.extend(versions.map(|version| (id.clone(), version)));
+        let releases = node.releases_of(app).map(|(release, _)| release);
+        let releases = releases.filter(|release| !used.contains(&(id, *release)));
+        idle.extend(releases.map(|release| (id.clone(), release)));
     }
-    for (node, version) in idle {
+    for (node, release) in idle {
         draft.push_step(Step::Forget {
             node,
             app: app.clone(),
-            version,
+            release,
         });
     }
 }

@@ -27,11 +27,12 @@ impl Place {
         version: Version,
         id: &DynoId,
     ) -> Self {
+        let release = app.release_id(version);
         let stale_before = app.stale_before(id);
         let mut place = Place::default();
         for (key, dyno) in draft.observed.dynos_in(&app.name, id) {
             let gone = draft.is_dead(&dyno.node) || draft.victims.contains(key);
-            if gone || dyno.version != version || key.run < app.first_run {
+            if gone || dyno.release != release || key.run < app.first_run {
                 continue;
             }
             // The dynos come oldest first, so the last one kept is the newest.
@@ -79,7 +80,7 @@ pub(in crate::plan) fn not_before(
     let slot = crate::observed::FormationSlot {
         app: app.name.clone(),
         dyno: id.clone(),
-        version,
+        release: app.release_id(version),
     };
     let history = draft.observed.crashes.get(&slot)?;
     let counts = history.run >= app.forgiven_before(id) && history.not_before > draft.now;

@@ -3,19 +3,20 @@
 //! Owns when it runs, its time limit, and what its end means. Must not know how the release's dynos start.
 //!
 //! It runs for every release: after a deploy, a change of config, a rollback. It is never interrupted for a later
-//! release, whose own release process waits for it: an interrupted migration is worse than a late one. If its end is
-//! not in the ledger, as after a kill of the server, it runs again.
+//! release, whose own release process waits for it: an interrupted migration is worse than a late one. If it ended with
+//! its node or server, its end is unknown, and it runs again. On a node that is not heard it may go on until its lease is
+//! over, and is started elsewhere only after that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::fill::{self, Homes};
 use crate::desired::{App, Fact};
 use crate::lifecycle::{DynoState, RELEASE_PROCESS_MAX};
-use crate::name::{AppName, DynoId, DynoKey, Version};
-use crate::observed::Dyno;
-use crate::plan::PlanNote;
+use crate::name::{AppName, DynoId, DynoKey, NodeId, ReleaseId};
+use crate::observed::{Dyno, ObservedState};
 use crate::plan::draft::Draft;
+use crate::plan::{ONCE_LOST_AFTER, PlanNote};
 use crate::protocol::{ProcessExit, Step, StopReason};
 use crate::time::Time;
 
@@ -30,11 +31,22 @@ pub(in crate::plan) fn run_release_process(draft: &mut Draft, name: &AppName) {
 }
 
 /// Whether a dyno is left to end by itself: a one-off dyno, or a release process whose end matters.
-pub(in crate::plan) fn comes_to_its_own_end(app: &App, key: &DynoKey, version: Version) -> bool {
-    let awaited = || app.releases.contains_key(&version) && !app.release_process_has_ended(version);
+pub(in crate::plan) fn comes_to_its_own_end(
+    observed: &ObservedState,
+    app: &App,
+    key: &DynoKey,
+    release: ReleaseId,
+) -> bool {
+    let awaited = || app.awaits_release_process(release) && !is_superseded(observed, key);
     let process = &key.dyno.process;
     // A dyno of a smaller run is of a destroyed app of the same name.
     key.run >= app.first_run && (process.is_run() || (process.is_release() && awaited()))
+}
+
+/// Whether the process was given up and started again: its node was not heard for longer than its lease.
+pub(in crate::plan) fn is_superseded(observed: &ObservedState, key: &DynoKey) -> bool {
+    let mut runs = observed.dynos_in(&key.app, &key.dyno);
+    runs.any(|(later, _)| later.run > key.run)
 }
 
 fn stop_overdue(draft: &mut Draft, name: &AppName) {
@@ -49,11 +61,11 @@ fn stop_overdue(draft: &mut Draft, name: &AppName) {
             draft.wake_by(ends);
             continue;
         }
-        let (node, version) = (known.node, known.version);
+        let (node, release) = (known.node, known.release);
         draft.push_step(Step::Stop {
             node,
             dyno: key,
-            version,
+            release,
             reason,
         });
     }
@@ -69,26 +81,16 @@ fn time_limit(key: &DynoKey, dyno: &Dyno) -> Option<(Time, StopReason)> {
     starts.then_some((dyno.started + ONE_OFF_START_MAX, StopReason::BootTimeout))
 }
 
-/// Records how release processes ended. A release process whose node counts as dead ended with the node.
+/// Records how release processes ended. One that ended with its node has no end, and runs again.
 fn record_ends(draft: &mut Draft, name: &AppName) {
     let Some(app) = draft.desired.apps.get(name) else {
         return;
     };
-    let lost = draft.observed.dynos_of(name).filter(|(key, dyno)| {
-        let gone = dyno.state.is_alive() && draft.is_dead(&dyno.node);
-        gone && key.dyno.process.is_release()
-    });
-    let lost = lost.map(|(_, dyno)| {
-        let reason = format!("node {} was lost while it ran there", dyno.node);
-        (dyno.version, ProcessExit::Failed(reason))
-    });
-    let mut ends: BTreeMap<Version, ProcessExit> = lost.collect();
     let exits = draft.observed.exits_of(name);
-    ends.extend(exits.map(|((_, version), exit)| (*version, exit.clone())));
-    ends.retain(|version, _| {
-        app.releases.contains_key(version) && !app.release_process_has_ended(*version)
-    });
-    for (version, exit) in ends {
+    let exits = exits.map(|((_, release), exit)| (*release, exit.clone()));
+    let mut ends: BTreeMap<ReleaseId, ProcessExit> = exits.collect();
+    ends.retain(|release, _| app.awaits_release_process(*release));
+    for (ReleaseId { version, .. }, exit) in ends {
         let failure = exit.failure().map(|why| format!("release command {why}"));
         let app = name.clone();
         draft.push_step(Step::Record {
@@ -101,10 +103,24 @@ fn record_ends(draft: &mut Draft, name: &AppName) {
     }
 }
 
-/// Whether a release process of any release of the app still runs or ends.
-fn is_running(draft: &Draft, name: &AppName) -> bool {
-    let mut dynos = draft.observed.dynos_of(name);
-    dynos.any(|(key, dyno)| key.dyno.process.is_release() && !draft.is_dead(&dyno.node))
+/// Whether a release process of any release of the app still runs or ends, or may do so on a node that is not heard.
+fn may_be_running(draft: &mut Draft, name: &AppName) -> bool {
+    let dynos = draft.observed.dynos_of(name);
+    let dynos = dynos.filter(|(key, _)| key.dyno.process.is_release());
+    let homes: BTreeSet<NodeId> = dynos.map(|(_, dyno)| dyno.node.clone()).collect();
+    // An earlier reconciler may have started one on a node that this reconciler has not heard.
+    let mut known = draft.desired.nodes.iter();
+    let unheard = known.any(|node| !draft.observed.nodes.contains_key(node));
+    let unheard_until = unheard.then_some(draft.observed.since + ONCE_LOST_AFTER);
+    let lost_at = homes.iter().filter(|node| draft.is_dead(node));
+    let lost_at =
+        lost_at.filter_map(|id| Some(draft.observed.nodes.get(id)?.heard + ONCE_LOST_AFTER));
+    let until = lost_at.chain(unheard_until).max();
+    if let Some(until) = until.filter(|until| *until > draft.now) {
+        draft.wake_by(until);
+        return true;
+    }
+    homes.iter().any(|node| !draft.is_dead(node))
 }
 
 fn start_release_process(draft: &mut Draft, name: &AppName) {
@@ -117,7 +133,7 @@ fn start_release_process(draft: &mut Draft, name: &AppName) {
     else {
         return;
     };
-    if is_running(draft, name) {
+    if may_be_running(draft, name) {
         return;
     }
     if draft.live.is_empty() {
@@ -131,7 +147,7 @@ fn start_release_process(draft: &mut Draft, name: &AppName) {
             draft.notes.insert(PlanNote::NoRoom {
                 app: name.clone(),
                 dyno: id,
-                version: release.version,
+                release: app.release_id(release.version),
             });
         }
     }

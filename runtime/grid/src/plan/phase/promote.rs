@@ -35,7 +35,10 @@ pub(in crate::plan) fn fail_release(draft: &mut Draft, name: &AppName) {
 
 fn find_failure(draft: &Draft, app: &App, release: &Release) -> Option<String> {
     let fetched = draft.observed.nodes.values().find_map(|node| {
-        match node.releases.get(&(app.name.clone(), release.version)) {
+        match node
+            .releases
+            .get(&(app.name.clone(), app.release_id(release.version)))
+        {
             Some(FetchState::Failed { reason, .. }) => Some(reason.clone()),
             _ => None,
         }
@@ -45,7 +48,7 @@ fn find_failure(draft: &Draft, app: &App, release: &Release) -> Option<String> {
             let slot = FormationSlot {
                 app: app.name.clone(),
                 dyno,
-                version: release.version,
+                release: app.release_id(release.version),
             };
             let history = draft.observed.crashes.get(&slot)?;
             if has_run(release, &slot.dyno, history.cause) {
@@ -135,14 +138,15 @@ fn is_ready(draft: &Draft, app: &App, release: &Release) -> bool {
         let slot = FormationSlot {
             app: app.name.clone(),
             dyno: id.clone(),
-            version: release.version,
+            release: app.release_id(release.version),
         };
         let history = draft.observed.crashes.get(&slot);
         let up = place.serving_dyno().is_some()
             || history.is_some_and(|history| has_run(release, &id, history.cause));
-        let no_room = draft
-            .no_room
-            .contains(&(app.name.clone(), id, release.version));
+        let no_room =
+            draft
+                .no_room
+                .contains(&(app.name.clone(), id, app.release_id(release.version)));
         all_up &= up;
         all_up_or_no_room &= up || (no_room && place.coming.is_none());
     }

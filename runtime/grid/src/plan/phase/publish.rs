@@ -7,7 +7,7 @@ use crate::desired::{App, Release};
 use crate::name::{AppName, ProcessType, Version};
 use crate::plan::draft::Draft;
 use crate::plan::route_settings::{backlog_max, idle_after, request_timeout, shown_release};
-use crate::protocol::{Refusal, Route, RouteTarget, Step};
+use crate::protocol::{Refusal, Route, RouteTarget, RoutedDyno, Step};
 
 /// Publishes the app's route if it is not the one that the routers have.
 pub(in crate::plan) fn publish_route(draft: &mut Draft, name: &AppName) {
@@ -52,7 +52,11 @@ fn route_target(draft: &Draft, app: &App, version: Option<Version>) -> RouteTarg
     });
     if !dynos.is_empty() {
         dynos.sort();
-        return RouteTarget::Dynos(dynos);
+        let routed = dynos.into_iter().filter_map(|dyno| {
+            let node = draft.observed.dynos.get(&dyno)?.node.clone();
+            Some(RoutedDyno { dyno, node })
+        });
+        return RouteTarget::Dynos(routed.collect());
     }
     if any_is_coming(draft, app, release) {
         RouteTarget::Booting

@@ -5,13 +5,13 @@
 use std::collections::BTreeSet;
 
 use super::place::Place;
-use super::prepare;
-use crate::lifecycle::DRAIN_GRACE;
-use crate::lifecycle::DynoState;
-use crate::name::{AppName, DynoKey, NodeId, Version};
+use super::{fill, prepare};
+use crate::desired::App;
+use crate::lifecycle::{DRAIN_GRACE, DynoState};
+use crate::name::{AppName, DynoKey, NodeId, ReleaseId};
 use crate::observed::Dyno;
-use crate::plan::STOP_RETRY;
 use crate::plan::draft::Draft;
+use crate::plan::{START_RETRY, STOP_RETRY};
 use crate::protocol::{Step, StopReason};
 use crate::time::Time;
 
@@ -20,27 +20,27 @@ pub(in crate::plan) fn stop_overdue_boots(draft: &mut Draft, name: &AppName) {
     let Some(app) = draft.desired.apps.get(name) else {
         return;
     };
-    let starting = draft
-        .observed
-        .dynos_of(name)
-        .filter(|(_, dyno)| dyno.state == DynoState::Starting && draft.live.contains(&dyno.node));
+    let starting = draft.observed.dynos_of(name).filter(|(_, dyno)| {
+        let booting = dyno.state == DynoState::Starting && dyno.acknowledged;
+        booting && draft.live.contains(&dyno.node)
+    });
     let due = starting.filter_map(|(key, dyno)| {
-        let release = app.releases.get(&dyno.version)?;
+        let release = app.release(dyno.release)?;
         let limits = &release.processes.get(&key.dyno.process)?.limits;
         Some((
             key.clone(),
             dyno.node.clone(),
-            dyno.version,
+            dyno.release,
             dyno.started + limits.boot_timeout,
         ))
     });
-    let due: Vec<(DynoKey, NodeId, Version, Time)> = due.collect();
-    for (dyno, node, version, deadline) in due {
+    let due: Vec<(DynoKey, NodeId, ReleaseId, Time)> = due.collect();
+    for (dyno, node, release, deadline) in due {
         if deadline <= draft.now {
             draft.push_step(Step::Stop {
                 node,
                 dyno,
-                version,
+                release,
                 reason: StopReason::BootTimeout,
             });
         } else {
@@ -62,53 +62,72 @@ pub(in crate::plan) fn stop_overdue_drains(draft: &mut Draft, name: &AppName) {
     }
 }
 
-/// Drains dynos that no place needs, and stops those whose time to drain is over.
+/// Drains dynos that no place needs, and stops those whose time to drain is over. Sends the starts of the others again
+/// if their nodes have not acknowledged them.
 pub(in crate::plan) fn retire_dynos(draft: &mut Draft, name: &AppName) {
-    let Some(app) = draft.desired.apps.get(name) else {
+    let Some(app) = draft.desired.apps.get(name).cloned() else {
         return;
     };
     let mut needed = BTreeSet::new();
     for release in app.wanted_releases() {
         for id in app.places_of_release(&release) {
-            needed.extend(Place::from_draft(draft, app, release.version, &id).needed_dynos());
+            needed.extend(Place::from_draft(draft, &app, release.version, &id).needed_dynos());
         }
     }
     // A silent node is told nothing. When it is heard again, its dynos are judged again.
-    let reachable = draft
-        .observed
-        .dynos_of(name)
-        .filter(|(_, dyno)| draft.live.contains(&dyno.node));
-    let unneeded = reachable.filter(|(key, dyno)| {
-        let own_end =
-            dyno.state.is_alive() && prepare::comes_to_its_own_end(app, key, dyno.version);
-        !own_end && !needed.contains(key)
-    });
-    let unneeded: Vec<(DynoKey, Dyno)> = unneeded.map(|(k, d)| (k.clone(), d.clone())).collect();
-    for (key, dyno) in unneeded {
-        end_dyno(draft, key, &dyno);
+    let reachable = draft.observed.dynos_of(name);
+    let reachable = reachable.filter(|(_, dyno)| draft.live.contains(&dyno.node));
+    let reachable: Vec<(DynoKey, Dyno)> = reachable.map(|(k, d)| (k.clone(), d.clone())).collect();
+    for (key, dyno) in reachable {
+        let own_end = dyno.state.is_alive()
+            && prepare::comes_to_its_own_end(&draft.observed, &app, &key, dyno.release);
+        if !own_end && !needed.contains(&key) {
+            end_dyno(draft, key, &dyno);
+        } else if dyno.state == DynoState::Starting && !dyno.acknowledged {
+            repeat_start(draft, &app, key, &dyno);
+        }
+    }
+}
+
+/// Sends a start again that its node has not acknowledged: it may be lost. The plan does not choose where one-off dynos
+/// run, and does not repeat their starts.
+fn repeat_start(draft: &mut Draft, app: &App, key: DynoKey, dyno: &Dyno) {
+    let Some(release) = app.release(dyno.release) else {
+        return;
+    };
+    let early = app.is_unprepared(release) && !key.dyno.process.is_release();
+    if key.dyno.process.is_run() || early {
+        return;
+    }
+    let retry_at = dyno.told + START_RETRY;
+    if retry_at > draft.now {
+        draft.wake_by(retry_at);
+    } else {
+        draft.wake_by(draft.now + START_RETRY);
+        let step = fill::make_start(draft, app, release, dyno.node.clone(), key);
+        draft.push_step(step);
     }
 }
 
 pub(in crate::plan) fn end_dyno(draft: &mut Draft, key: DynoKey, dyno: &Dyno) {
-    let (node, version) = (dyno.node.clone(), dyno.version);
-    let drain_deadline = draft.now + DRAIN_GRACE;
+    let (node, release) = (dyno.node.clone(), dyno.release);
     match dyno.state {
         DynoState::Starting => {
             draft.wake_by(draft.now + STOP_RETRY);
             draft.push_step(Step::Stop {
                 node,
                 dyno: key,
-                version,
+                release,
                 reason: StopReason::Unwanted,
             });
         }
         DynoState::Up | DynoState::Idle => {
-            draft.wake_by(drain_deadline);
+            draft.wake_by(draft.now + DRAIN_GRACE);
             draft.push_step(Step::Drain {
                 node,
                 dyno: key,
-                version,
-                deadline: drain_deadline,
+                release,
+                grace: DRAIN_GRACE,
             });
         }
         DynoState::Draining | DynoState::Crashed | DynoState::Down => {
@@ -127,7 +146,7 @@ pub(in crate::plan) fn end_dyno(draft: &mut Draft, key: DynoKey, dyno: &Dyno) {
                 draft.push_step(Step::Stop {
                     node,
                     dyno: key,
-                    version,
+                    release,
                     reason,
                 });
             } else {
@@ -142,33 +161,38 @@ pub(in crate::plan) fn forget_releases(draft: &mut Draft, name: &AppName) {
     let Some(app) = draft.desired.apps.get(name) else {
         return;
     };
-    let mut kept: BTreeSet<(&NodeId, Version)> = BTreeSet::new();
+    let mut kept: BTreeSet<(&NodeId, ReleaseId)> = BTreeSet::new();
     for release in app.wanted_releases() {
-        kept.extend(draft.live.iter().map(|node| (node, release.version)));
+        kept.extend(
+            draft
+                .live
+                .iter()
+                .map(|node| (node, app.release_id(release.version))),
+        );
     }
     kept.extend(
         draft
             .observed
             .dynos_of(name)
-            .map(|(_, dyno)| (&dyno.node, dyno.version)),
+            .map(|(_, dyno)| (&dyno.node, dyno.release)),
     );
-    let mut idle: Vec<(NodeId, Version)> = Vec::new();
+    let mut idle: Vec<(NodeId, ReleaseId)> = Vec::new();
     for id in &draft.live {
         let Some(node) = draft.observed.nodes.get(id) else {
             continue;
         };
-        let versions = node.releases_of(name).map(|(version, _)| version);
+        let releases = node.releases_of(name).map(|(release, _)| release);
         idle.extend(
-            versions
-                .filter(|v| !kept.contains(&(id, *v)))
-                .map(|v| (id.clone(), v)),
+            releases
+                .filter(|release| !kept.contains(&(id, *release)))
+                .map(|release| (id.clone(), release)),
         );
     }
-    for (node, version) in idle {
+    for (node, release) in idle {
         draft.push_step(Step::Forget {
             node,
             app: name.clone(),
-            version,
+            release,
         });
     }
 }

@@ -13,8 +13,8 @@ use crate::lifecycle::DynoState;
 use crate::name::{DynoId, DynoKey, NodeId, ProcessType};
 use crate::observed::{Dyno, FetchState, FormationSlot};
 use crate::plan::scene::{FetchedRelease, Room, Scene, add_rooms, earlier_time};
-use crate::plan::{FETCH_RETRY, route_settings};
-use crate::protocol::{Refusal, Route, RouteTarget};
+use crate::plan::{FETCH_RETRY, START_RETRY, route_settings};
+use crate::protocol::{Refusal, Route, RouteTarget, RoutedDyno};
 use crate::time::Time;
 
 /// Everything that is known of one app.
@@ -59,7 +59,7 @@ struct QuietWalk<'a> {
     releases: &'a [FetchedRelease<'a>],
     dynos: Peekable<Iter<'a, (&'a DynoKey, &'a Dyno)>>,
     /// The dynos that the routers have, and how many of them were found.
-    served: &'a [DynoKey],
+    served: &'a [RoutedDyno],
     found: usize,
     web_up: usize,
     starting: u32,
@@ -86,8 +86,8 @@ pub(super) fn prove_quiet(scene: Scene<'_>, known: &KnownApp<'_>) -> Option<Quie
         && scene.observed.exits_of(&app.name).next().is_none()
         && app.first_kept_version(scene.policy.releases_kept).is_none();
     let mut releases = known.releases.iter();
-    let only_this = releases.all(|(_, version, _, fetch)| {
-        *version == release.version && !matches!(fetch, FetchState::Failed { .. })
+    let only_this = releases.all(|(_, id, _, fetch)| {
+        *id == app.release_id(release.version) && !matches!(fetch, FetchState::Failed { .. })
     });
     if !plain || !only_this || !has_right_settings(scene, app, shown) {
         return None;
@@ -166,7 +166,8 @@ impl QuietWalk<'_> {
     /// The only dyno in its place. A second one would be left over in the walk and fail the proof.
     fn at_dyno(&mut self, key: &DynoKey, dyno: &Dyno, spec: &ProcessSpec) -> Option<()> {
         let fresh = key.run >= self.app.stale_before(&key.dyno) && key.run >= self.app.first_run;
-        if !fresh || dyno.version != self.release.version || !self.scene.live.contains(&dyno.node) {
+        let id = self.app.release_id(self.release.version);
+        if !fresh || dyno.release != id || !self.scene.live.contains(&dyno.node) {
             return None;
         }
         // The first release may have failed.
@@ -176,9 +177,11 @@ impl QuietWalk<'_> {
         match dyno.state {
             DynoState::Up | DynoState::Idle => self.at_serving(key, dyno),
             DynoState::Starting => {
-                let due = dyno.started + spec.limits.boot_timeout;
                 self.starting += 1;
-                self.wake(due)
+                self.wake(match dyno.acknowledged {
+                    true => dyno.started + spec.limits.boot_timeout,
+                    false => dyno.told + START_RETRY,
+                })
             }
             DynoState::Draining | DynoState::Crashed | DynoState::Down => None,
         }
@@ -186,7 +189,8 @@ impl QuietWalk<'_> {
 
     fn at_serving(&mut self, key: &DynoKey, dyno: &Dyno) -> Option<()> {
         self.web_up += usize::from(key.dyno.process.is_web());
-        if self.served.get(self.found) == Some(key) {
+        let routed = self.served.get(self.found);
+        if routed.is_some_and(|routed| routed.dyno == *key && routed.node == dyno.node) {
             self.found += 1;
         }
         if let (Some(after), Some(since)) = (self.scene.policy.cycle_after, dyno.up_since) {
@@ -219,7 +223,7 @@ impl QuietWalk<'_> {
         let slot = || FormationSlot {
             app: self.app.name.clone(),
             dyno: dyno.clone(),
-            version: self.release.version,
+            release: self.app.release_id(self.release.version),
         };
         !crashes.is_empty() && crashes.contains_key(&slot())
     }

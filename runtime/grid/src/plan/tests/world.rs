@@ -109,7 +109,7 @@ impl World {
     fn answers(&self) -> Vec<Report> {
         let nodes = self.observed.nodes.iter();
         let mut reports = Vec::new();
-        for (node, (app, version), fetch) in nodes.flat_map(|(id, node)| {
+        for (node, (app, release), fetch) in nodes.flat_map(|(id, node)| {
             node.releases
                 .iter()
                 .map(move |(key, fetch)| (id, key, fetch))
@@ -118,7 +118,7 @@ impl World {
                 reports.push(Report::Fetched {
                     node: node.clone(),
                     app: app.clone(),
-                    version: *version,
+                    release: *release,
                     result: Ok(()),
                 });
             }

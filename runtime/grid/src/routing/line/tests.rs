@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::check::RequestAudit;
 use crate::name::Run;
+use crate::protocol::RoutedDyno;
 
 /// Places of the formation that a test may route to.
 const PLACES: usize = 4;
@@ -45,7 +46,11 @@ fn route(generation: u64, target: RouteTarget) -> Route {
 }
 
 fn dynos(runs: &[u64]) -> RouteTarget {
-    RouteTarget::Dynos(runs.iter().map(|run| dyno(*run).0).collect())
+    let routed = runs.iter().map(|run| RoutedDyno {
+        dyno: dyno(*run).0,
+        node: "n1".parse().expect("valid"),
+    });
+    RouteTarget::Dynos(routed.collect())
 }
 
 fn secs(secs: u64) -> Time {
@@ -360,9 +365,9 @@ impl Driver {
     fn publish(&mut self, target: RouteTarget) {
         self.generation += 1;
         let route = route(self.generation, target);
-        let routed: &[DynoKey] = match &route.target {
-            RouteTarget::Dynos(keys) => keys,
-            _ => &[],
+        let routed: Vec<DynoKey> = match &route.target {
+            RouteTarget::Dynos(dynos) => dynos.iter().map(|routed| routed.dyno.clone()).collect(),
+            _ => Vec::new(),
         };
         let parked = std::mem::take(&mut self.parked);
         let (mut fresh, parked): (Vec<_>, Vec<_>) = parked
@@ -370,7 +375,7 @@ impl Driver {
             .partition(|dyno| routed.contains(dyno.key()));
         self.parked = parked;
         self.audit
-            .publish_route(routed, fresh.iter().map(TestDyno::key));
+            .publish_route(&routed, fresh.iter().map(TestDyno::key));
         let swap = self.line.publish_route(&route, &mut fresh, self.now);
         let swap = swap.expect("generations rise");
         for (request, claim) in swap.grants {

@@ -102,7 +102,7 @@ async fn a_request_without_a_host_reaches_the_only_app() {
     );
     let key = [crate::world::key(1, 1)];
     let mut route = only.route();
-    route.target = grid::protocol::RouteTarget::Dynos(key.to_vec());
+    route.target = crate::world::route_to(&key);
     router.publish(route, vec![only.dyno(&key[0])]).unwrap();
     let (client, server) = tokio::io::duplex(1024);
     let peer = Peer {
