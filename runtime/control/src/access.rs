@@ -9,6 +9,6 @@ mod tokens;
 mod uploads;
 
 pub use role::{Role, RoleError};
-pub use token::{Token, TokenId, TokenIdError, TokenSecret, mint_token};
+pub use token::{Token, TokenId, TokenIdError, TokenSecret, TokenSpec, mint_token};
 pub use tokens::{AccessChange, AccessError, TOKEN_NAME_CHARS_MAX, TOKENS_MAX, Tokens};
 pub use uploads::SlugUploads;

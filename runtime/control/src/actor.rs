@@ -1,26 +1,31 @@
-//! Who requests a change, and when.
+//! Who requests a change, and the time that the change gets.
 //!
-//! Owns the name and time that entries, releases and tokens record. Must not know what the actor may do.
+//! Owns the name and time that entries, releases and tokens record. Must not know what the actor may do, nor which
+//! clock gives the time.
 
-use std::time::SystemTime;
-
-/// Who requests a change, and when.
+/// Who requests a change: the name of a token, or of a part of the server that acts on its own, such as `reconciler`.
+///
+/// A request carries no time: the reconciler gives each change its time when the change is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Actor {
-    /// The name of a token, or of a part of the server that acts on its own, such as `reconciler`.
-    pub by: String,
-    /// In milliseconds since 1970.
-    pub at_ms: u64,
-}
+pub struct Actor(String);
 
 impl Actor {
-    /// An actor with this name and the current time of the wall clock.
-    pub fn now(by: &str) -> Actor {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let at_ms = since.map_or(0, |since| since.as_millis());
-        Actor {
-            by: by.to_owned(),
-            at_ms: u64::try_from(at_ms).unwrap_or(u64::MAX),
-        }
+    /// The actor with this name.
+    pub fn new(name: impl Into<String>) -> Actor {
+        Actor(name.into())
     }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Who requested a change, and the time of the change.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ChangeStamp<'a> {
+    /// Who requested the change.
+    pub(crate) actor: &'a Actor,
+    /// Time of the change in milliseconds since 1970.
+    pub(crate) at_ms: u64,
 }

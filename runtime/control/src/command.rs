@@ -16,5 +16,7 @@ pub use addon_facts::default_attachment_name;
 pub use config_vars::check_config_vars;
 pub use error::CommandError;
 pub(crate) use facts::facts;
-pub use kinds::{AcceptedChange, AddonCommand, Command, ConfigChanges, DeployConfig, ReleaseSpec};
+pub use kinds::{
+    AcceptedChange, AddonCommand, AddonSpec, Command, ConfigChanges, DeployConfig, ReleaseSpec,
+};
 pub use limits::MEMORY_BYTES;

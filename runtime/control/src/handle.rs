@@ -10,13 +10,13 @@ pub use dyno_status::DynoStatus;
 pub use error::{ControlError, ReconcilerEnded};
 pub(crate) use message::{ChangeRequest, QueuedChange, ReconcilerEvent};
 
-use crate::access::{Token, TokenId};
+use crate::access::{TokenId, TokenSpec};
 use crate::actor::Actor;
 use crate::command::{AcceptedChange, Command};
 use crate::ledger::{IdempotencyKey, LedgerCause};
 use crate::once::{OneOffRequest, RunningOneOff};
 use crate::view::{LedgerView, ReleaseOutcome};
-use grid::name::{AppName, DynoId, SlugId, Version};
+use grid::name::{AppName, DynoId, LeaderEpoch, SlugId, Version};
 use grid::protocol::{Report, Step};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,6 +31,7 @@ pub struct Control {
     views: watch::Receiver<Arc<LedgerView>>,
     trouble: watch::Receiver<Option<LedgerCause>>,
     published: watch::Receiver<PublishedReleases>,
+    epoch: LeaderEpoch,
 }
 
 /// The release that the router sends each app's requests to; `None` while the app has no dynos for requests.
@@ -46,6 +47,7 @@ impl Control {
         views: watch::Receiver<Arc<LedgerView>>,
         trouble: watch::Receiver<Option<LedgerCause>>,
         published: watch::Receiver<PublishedReleases>,
+        epoch: LeaderEpoch,
     ) -> Self {
         Control {
             requests,
@@ -53,7 +55,14 @@ impl Control {
             views,
             trouble,
             published,
+            epoch,
         }
+    }
+
+    /// The number of this reconciler's start in the ledger. It never changes: a later reconciler has a handle and an
+    /// epoch of its own.
+    pub fn epoch(&self) -> LeaderEpoch {
+        self.epoch
     }
 
     /// Executes a command. When this returns, the change is in the ledger and in the view.
@@ -73,7 +82,7 @@ impl Control {
     /// Adds a token, which is valid from now on; see [`mint_token`](crate::access::mint_token).
     pub async fn create_token(
         &self,
-        token: Token,
+        token: TokenSpec,
         actor: Actor,
         key: Option<IdempotencyKey>,
     ) -> Result<AcceptedChange, ControlError> {

@@ -1,7 +1,7 @@
 //! The ledger: an append-only, durable list of all changes, in order.
 //!
 //! Owns the contract for appending, reading and watching entries, and its implementations. Must not know the meaning of
-//! an entry. In a running server, only the reconciler writes.
+//! an entry. Only the reconciler that started last writes, except for tokens that are created offline.
 
 mod contract;
 mod entry;

@@ -1,4 +1,4 @@
-//! The control plane of one server: the ledger of facts, and the reconciler, its single writer.
+//! The control plane: the ledger of facts, and the reconciler, its writer.
 //!
 //! Owns the order of events and the channels of the reconciler. Must not know nodes, routers or HTTP: steps leave
 //! through a channel, reports arrive through a handle, and the caller connects both ends.
@@ -12,6 +12,10 @@
 //! Each change that a user requests is one entry of the [`ledger`], written completely or not at all. The
 //! reconciler acts on a change only after it is written. While the ledger cannot be written, changes are refused
 //! and apps keep running.
+//!
+//! Of several reconcilers on one ledger, the one that started last leads: see [`Control::epoch`] and
+//! [`LedgerSharing`]. The others end when they read of its start. Entries get their time from the reconciler
+//! ([`LedgerClock`]), not from the requester, and times in a ledger never fall.
 //!
 //! | channel | limit | when full |
 //! |---|---|---|
@@ -61,7 +65,7 @@
 //! });
 //!
 //! let app: AppName = "hello".parse()?;
-//! let me = Actor { by: "me".into(), at_ms: 1_700_000_000_000 };
+//! let me = Actor::new("me");
 //! let create = Command::CreateApp { app: app.clone(), hostnames: vec![] };
 //! control.execute_command(create, me.clone(), None).await?;
 //! let spec = ProcessSpec { kind: ProcessKind::Handler, limits: Default::default() };
@@ -98,14 +102,14 @@ pub mod usage;
 mod view;
 
 pub use command::{
-    AcceptedChange, Actor, AddonCommand, Command, CommandError, ConfigChanges, DeployConfig,
-    MEMORY_BYTES, ReleaseSpec, check_config_vars, default_attachment_name,
+    AcceptedChange, Actor, AddonCommand, AddonSpec, Command, CommandError, ConfigChanges,
+    DeployConfig, MEMORY_BYTES, ReleaseSpec, check_config_vars, default_attachment_name,
 };
 pub use handle::{Control, ControlError, DynoStatus, PublishedReleases, ReconcilerEnded};
 pub use log_event::{EventSource, LogEvent};
 pub use reconciler::{
-    EVENTS_MAX, LOGS_MAX, ONE_OFFS_MAX, OfflineTokenError, REQUESTS_MAX, Reconciler,
-    ReconcilerOptions, ReconcilerOutputs, ReconcilerRunError, ReconcilerStartError, STEPS_MAX,
-    create_token_offline, start,
+    EVENTS_MAX, LOGS_MAX, LedgerClock, LedgerSharing, ONE_OFFS_MAX, OfflineTokenError,
+    REQUESTS_MAX, Reconciler, ReconcilerOptions, ReconcilerOutputs, ReconcilerRunError,
+    ReconcilerStartError, STEPS_MAX, create_token_offline, start,
 };
 pub use view::{AppOrigin, LedgerView, ReleaseOutcome};

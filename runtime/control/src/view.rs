@@ -15,6 +15,8 @@ use std::sync::Arc;
 pub struct LedgerView {
     /// The last entry that is applied.
     pub at: Seq,
+    /// The latest time of an entry that is applied, in milliseconds since 1970. Later entries get no earlier time.
+    pub newest_ms: u64,
     /// The desired state of all apps.
     pub desired: DesiredState,
     /// The access tokens.
@@ -22,6 +24,8 @@ pub struct LedgerView {
     /// The slugs that were uploaded with tokens for one app.
     pub uploads: SlugUploads,
     origins: Arc<BTreeMap<AppName, AppOrigin>>,
+    /// Whether the start of the present reconciler is applied, but not in the ledger yet.
+    unwritten_start: bool,
 }
 
 /// The creation of an app: when and by whom.
@@ -69,10 +73,26 @@ impl LedgerView {
             .map(ReleaseOutcome::Superseded)
     }
 
+    /// Applies the start of the present reconciler before it is in the ledger.
+    pub(crate) fn apply_unwritten_start(&mut self) -> Result<(), FactError> {
+        self.desired.apply_fact(&Fact::ReconcilerStarted)?;
+        self.unwritten_start = true;
+        Ok(())
+    }
+
+    /// Whether the next entry must begin with the start of the present reconciler.
+    pub(crate) fn has_unwritten_start(&self) -> bool {
+        self.unwritten_start
+    }
+
     /// Applies the next entry. After an error the view is inconsistent and must not be used.
     pub(crate) fn apply_entry(&mut self, at: Seq, entry: &LedgerEntry) -> Result<(), FactError> {
         for change in &entry.changes {
             match change {
+                // Applied before it was written: see `apply_unwritten_start`.
+                LedgerChange::Fact(Fact::ReconcilerStarted) if self.unwritten_start => {
+                    self.unwritten_start = false;
+                }
                 LedgerChange::Fact(fact) => {
                     self.desired.apply_fact(fact)?;
                     self.apply_app_change(fact, entry);
@@ -84,6 +104,7 @@ impl LedgerView {
             }
         }
         self.at = at;
+        self.newest_ms = self.newest_ms.max(entry.at_ms);
         Ok(())
     }
 

@@ -20,7 +20,9 @@ pub use settings::{AppSettings, IdleSetting};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::name::{AddonName, AppName, DynoKey, Generation, NodeId, ProcessType, Run, Version};
+use crate::name::{
+    AddonName, AppName, DynoKey, Generation, LeaderEpoch, NodeId, ProcessType, Run, Version,
+};
 
 /// The number of dynos of each process type that users asked for.
 pub type Formation = BTreeMap<ProcessType, u32>;
@@ -349,6 +351,11 @@ impl DesiredState {
                 })
             });
         taken.map_or(Ok(()), Err)
+    }
+
+    /// The epoch of the reconciler that started last.
+    pub fn epoch(&self) -> LeaderEpoch {
+        LeaderEpoch(self.reconcilers)
     }
 
     /// The first run that the present reconciler may hand out. Earlier reconcilers used lower runs.

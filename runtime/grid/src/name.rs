@@ -14,7 +14,9 @@ pub use digest::{SlugId, SlugIdError};
 pub use endpoint::{Endpoint, EndpointError, Host};
 pub use hostname::{Hostname, HostnameError};
 pub use label::{AppName, AppNameError, NodeId, NodeIdError, ProcessType, ProcessTypeError};
-pub use number::{DynoId, DynoIdError, DynoKey, Generation, ReleaseId, Run, Version, VersionError};
+pub use number::{
+    DynoId, DynoIdError, DynoKey, Generation, LeaderEpoch, ReleaseId, Run, Version, VersionError,
+};
 
 #[cfg(test)]
 mod tests;

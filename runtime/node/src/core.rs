@@ -98,6 +98,7 @@ impl NodeCore {
         let options = ReconcilerOptions {
             seed: random_seed()?,
             policy: config.policy,
+            ..ReconcilerOptions::default()
         };
         let (reconciler, control, outputs) =
             control::start(Arc::clone(&config.ledger), options).await?;

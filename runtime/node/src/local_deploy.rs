@@ -59,7 +59,7 @@ impl RunningNode {
                 hostnames: Vec::new(),
             };
             control
-                .execute_command(create, Actor::now(ACTOR), None)
+                .execute_command(create, Actor::new(ACTOR), None)
                 .await?;
         }
         let deploy = Command::Deploy {
@@ -73,7 +73,7 @@ impl RunningNode {
             },
         };
         let accepted = control
-            .execute_command(deploy, Actor::now(ACTOR), None)
+            .execute_command(deploy, Actor::new(ACTOR), None)
             .await?;
         let Some(version) = accepted.version else {
             return Ok(());

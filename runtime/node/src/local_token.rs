@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use control::Actor;
-use control::access::{self, Role, Token, TokenSecret};
+use control::access::{self, Role, Token, TokenSecret, TokenSpec};
 use grid::name::AppName;
 use serde::{Deserialize, Serialize};
 
@@ -72,11 +72,11 @@ pub(crate) enum LocalTokenReply {
 }
 
 impl LocalTokenRequest {
-    /// A new token, its secret, and the user of this machine who asked for it.
-    pub(crate) fn mint(&self, user: u32) -> (Token, TokenSecret, Actor) {
-        let actor = Actor::now(&format!("local user {user}"));
-        let (token, secret) = access::mint_token(&self.name, self.role, self.app.clone(), &actor);
-        (token, secret, actor)
+    /// The token to create, its secret, and the user of this machine who asked for it.
+    pub(crate) fn mint(&self, user: u32) -> (TokenSpec, TokenSecret, Actor) {
+        let actor = Actor::new(format!("local user {user}"));
+        let (spec, secret) = access::mint_token(&self.name, self.role, self.app.clone());
+        (spec, secret, actor)
     }
 }
 
@@ -97,8 +97,8 @@ impl LocalToken {
 }
 
 /// A token as the server's log names it, without its secret.
-pub(crate) fn describe_token(token: &Token) -> String {
-    let (id, role, by) = (&token.id, token.role, &token.created_by);
+pub(crate) fn describe_token(token: &TokenSpec, creator: &Actor) -> String {
+    let (id, role, by) = (&token.id, token.role, creator.name());
     let app = token.app.as_ref();
     let app = app.map_or_else(String::new, |app| format!(" for {app}"));
     let name = token.name.escape_debug();
@@ -118,7 +118,7 @@ pub(crate) fn socket_path(root: &Path) -> io::Result<(PathBuf, Option<File>)> {
 }
 
 /// Leaves a note about a token that is made while the server is stopped.
-fn append_note(root: &Path, token: &Token) -> io::Result<()> {
+fn append_note(root: &Path, token: &TokenSpec, creator: &Actor) -> io::Result<()> {
     let mut notes = OpenOptions::new()
         .create(true)
         .append(true)
@@ -126,7 +126,7 @@ fn append_note(root: &Path, token: &Token) -> io::Result<()> {
         // Root may do this in a folder of another user, who could have put a link there.
         .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
         .open(root.join(NOTES_NAME))?;
-    writeln!(notes, "{}", describe_token(token))
+    writeln!(notes, "{}", describe_token(token, creator))
 }
 
 /// Takes the notes about tokens that were made while the server was stopped.

@@ -54,7 +54,7 @@ impl Caller {
 
     /// The caller, as releases and logs name it.
     pub(crate) fn actor(&self) -> Actor {
-        Actor::now(&self.token.name)
+        Actor::new(&self.token.name)
     }
 }
 

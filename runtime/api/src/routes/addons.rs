@@ -18,8 +18,8 @@ use axum::response::{IntoResponse, Response};
 use control::access::Role;
 use control::addons::{self, AddonError, AddonRemoval, ProvisionError};
 use control::ledger::IdempotencyKey;
-use control::{AcceptedChange, AddonCommand, Command, default_attachment_name};
-use grid::desired::{AddonService, AddonState, App, NewAddon};
+use control::{AcceptedChange, AddonCommand, AddonSpec, Command, default_attachment_name};
+use grid::desired::{AddonService, AddonState, App};
 use grid::name::{AddonName, AppName, AttachmentName};
 use std::fmt::Display;
 use std::str::FromStr;
@@ -117,13 +117,8 @@ pub(crate) async fn create_addon(
     let attach_as: Option<AttachmentName> = parse_optional(body.attach_as)?;
     let (name, accepted) = match (body.service, body.addon) {
         (Some(service), None) => {
-            let addon = new_addon(
-                &caller,
-                &app,
-                &service,
-                parse_optional(body.name)?,
-                attach_as,
-            )?;
+            let name = parse_optional(body.name)?;
+            let addon = new_addon(&app, &service, name, attach_as)?;
             make_addon(&state, &caller, addon, key).await?
         }
         (None, Some(addon)) if body.name.is_none() => {
@@ -154,7 +149,7 @@ pub(crate) async fn create_addon(
 async fn make_addon(
     state: &ApiState,
     caller: &Caller,
-    addon: NewAddon,
+    addon: AddonSpec,
     key: Option<IdempotencyKey>,
 ) -> Result<(AddonName, AcceptedChange), ApiFailure> {
     let (app, name) = (addon.owner.clone(), addon.name.clone());
@@ -224,22 +219,18 @@ fn parse_optional<T: FromStr<Err: Display>>(text: Option<String>) -> Result<Opti
 
 /// The add-on to make, with a new password.
 fn new_addon(
-    caller: &Caller,
     app: &AppName,
     service: &str,
     name: Option<AddonName>,
     attach_as: Option<AttachmentName>,
-) -> Result<NewAddon, ApiFailure> {
+) -> Result<AddonSpec, ApiFailure> {
     let service: AddonService = service.parse().map_err(invalid_value)?;
-    let actor = caller.actor();
-    Ok(NewAddon {
+    Ok(AddonSpec {
         name: name.unwrap_or_else(|| addons::random_addon_name(service)),
         service,
         owner: app.clone(),
         attach_as: attach_as.unwrap_or_else(|| default_attachment_name(service)),
         password: addons::random_password(),
-        created_ms: actor.at_ms,
-        created_by: actor.by,
     })
 }
 

@@ -86,11 +86,9 @@ pub(crate) async fn create_token(
     let app = body.app.map(|name| name.parse::<AppName>()).transpose();
     let app = app.map_err(|error| ApiFailure::invalid_value(error.to_string()))?;
     let actor = caller.actor();
-    let (token, secret) = access::mint_token(&body.name, body.role.into(), app, &actor);
-    let accepted = state
-        .control
-        .create_token(token.clone(), actor, key)
-        .await?;
+    let (spec, secret) = access::mint_token(&body.name, body.role.into(), app);
+    let creation = state.control.create_token(spec.clone(), actor.clone(), key);
+    let accepted = creation.await?;
     if accepted.repeated {
         return Err(ApiFailure::conflict(
             "created_before",
@@ -98,6 +96,7 @@ pub(crate) async fn create_token(
              once only: revoke that token and create another one",
         ));
     }
+    let token = spec.into_token(&actor, accepted.at_ms);
     let created = token_resource(&token, Some(&secret));
     Ok((StatusCode::CREATED, Json(created)))
 }

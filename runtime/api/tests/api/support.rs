@@ -47,10 +47,7 @@ pub(crate) struct Server {
 }
 
 pub(crate) fn me() -> Actor {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let at_ms = since.expect("a clock").as_millis() as u64;
-    let by = "test".to_owned();
-    Actor { by, at_ms }
+    Actor::new("test")
 }
 
 impl Server {
@@ -130,7 +127,7 @@ impl Server {
     /// Creates a token and returns its secret.
     pub(crate) async fn token(&self, name: &str, role: Role, app: Option<&str>) -> String {
         let app = app.map(|app| app.parse().expect("a name"));
-        let (token, secret) = mint_token(name, role, app, &me());
+        let (token, secret) = mint_token(name, role, app);
         let made = self.control.create_token(token, me(), None).await;
         made.expect("a token");
         secret.reveal().to_owned()

@@ -89,6 +89,36 @@ impl Token {
     }
 }
 
+/// A token to be created. The actor of the request becomes its creator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenSpec {
+    /// The public id.
+    pub id: TokenId,
+    /// The name that its creator chose.
+    pub name: String,
+    /// The role.
+    pub role: Role,
+    /// The only app that the token is valid for; `None` for all apps.
+    pub app: Option<AppName>,
+    /// The SHA-256 digest of the secret.
+    pub hash: [u8; 32],
+}
+
+impl TokenSpec {
+    /// The token that `creator` creates at this time, in milliseconds since 1970.
+    pub fn into_token(self, creator: &Actor, created_ms: u64) -> Token {
+        Token {
+            id: self.id,
+            name: self.name,
+            role: self.role,
+            app: self.app,
+            hash: self.hash,
+            created_ms,
+            created_by: creator.name().to_owned(),
+        }
+    }
+}
+
 /// The secret of a token. Not stored, and not printed by `Debug`.
 pub struct TokenSecret(String);
 
@@ -99,16 +129,11 @@ impl TokenSecret {
     }
 }
 
-/// Creates a token and its secret.
-pub fn mint_token(
-    name: &str,
-    role: Role,
-    app: Option<AppName>,
-    by: &Actor,
-) -> (Token, TokenSecret) {
+/// Chooses the id and the secret of a token to be created.
+pub fn mint_token(name: &str, role: Role, app: Option<AppName>) -> (TokenSpec, TokenSecret) {
     let chance: [u8; SECRET_BYTES] = crate::random::bytes();
     let secret = format!("{SECRET_PREFIX}{}", URL_SAFE_NO_PAD.encode(chance));
-    let token = Token {
+    let token = TokenSpec {
         id: TokenId(format!(
             "{:016x}",
             u64::from_be_bytes(crate::random::bytes())
@@ -117,8 +142,6 @@ pub fn mint_token(
         role,
         app,
         hash: Sha256::digest(&secret).into(),
-        created_ms: by.at_ms,
-        created_by: by.by.clone(),
     };
     (token, TokenSecret(secret))
 }

@@ -69,7 +69,7 @@ impl AddonsShared {
         asked: &NewAddon,
         command: AddonCommand,
     ) -> Result<AcceptedChange, ControlError> {
-        let actor = Actor::now(&asked.created_by);
+        let actor = Actor::new(&asked.created_by);
         let command = Command::Addon(command);
         self.control.execute_command(command, actor, None).await
     }

@@ -8,10 +8,10 @@ use super::keeper::AddonKeeper;
 use super::servers::AddonServers;
 use super::waiters::{AddonGoal, AddonOutcome};
 use crate::actor::Actor;
-use crate::command::{AcceptedChange, AddonCommand, Command};
+use crate::command::{AcceptedChange, AddonCommand, AddonSpec, Command};
 use crate::handle::Control;
 use crate::ledger::IdempotencyKey;
-use grid::desired::{Addon, AddonService, NewAddon};
+use grid::desired::{Addon, AddonService};
 use grid::name::AddonName;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,7 +51,7 @@ impl AddonsHandle {
     /// release before. After a failure nothing is left, or the rest is removed as soon as possible.
     pub async fn create(
         &self,
-        asked: NewAddon,
+        asked: AddonSpec,
         actor: Actor,
         key: Option<IdempotencyKey>,
     ) -> Result<AcceptedChange, AddonError> {
@@ -64,10 +64,12 @@ impl AddonsHandle {
                 self.0.waiters.forget(&name, AddonGoal::Made, answer);
                 Ok(accepted)
             }
-            Ok(_) => {
+            Ok(accepted) => {
                 let version = self.answered(&name, answer).await?;
-                let repeated = false;
-                Ok(AcceptedChange { version, repeated })
+                Ok(AcceptedChange {
+                    version,
+                    ..accepted
+                })
             }
             Err(refused) => {
                 self.0.waiters.forget(&name, AddonGoal::Made, answer);

@@ -6,9 +6,9 @@
 use super::app_facts::AppContext;
 use super::config_vars::check_config_vars;
 use super::error::CommandError;
-use super::kinds::AddonCommand;
+use super::kinds::{AddonCommand, AddonSpec};
 use super::limits::{ADDONS_MAX, ADDONS_PER_APP_MAX};
-use crate::actor::Actor;
+use crate::actor::ChangeStamp;
 use grid::desired::{
     Addon, AddonDetails, AddonService, AddonState, App, ConfigVars, DesiredState, Fact, FactError,
     NewAddon, Release,
@@ -29,16 +29,16 @@ pub(super) fn facts(
     desired: &DesiredState,
     observed: &ObservedState,
     command: AddonCommand,
-    actor: &Actor,
+    stamp: ChangeStamp<'_>,
 ) -> Result<Vec<Fact>, CommandError> {
     let about = |app: &AppName| {
         let before = observed.next_run;
         desired
             .app(app)
-            .map(|app| AppContext { app, before, actor })
+            .map(|app| AppContext { app, before, stamp })
     };
     match command {
-        AddonCommand::Create(addon) => request_addon(desired, addon),
+        AddonCommand::Create(addon) => request_addon(desired, addon, stamp),
         AddonCommand::Made { addon, made } => {
             let asked = &find_addon(desired, &addon)?.request;
             let mut facts = vec![Fact::AddonMade {
@@ -180,14 +180,26 @@ fn find_reserving_addon(desired: &DesiredState, app: &App, var: &str) -> Option<
     creating.find(will_have).map(|asked| asked.name.clone())
 }
 
-fn request_addon(desired: &DesiredState, addon: NewAddon) -> Result<Vec<Fact>, CommandError> {
+fn request_addon(
+    desired: &DesiredState,
+    addon: AddonSpec,
+    stamp: ChangeStamp<'_>,
+) -> Result<Vec<Fact>, CommandError> {
     let app = desired.app(&addon.owner)?;
     expect_room_for_addon(desired, app)?;
     if desired.addons.len() >= ADDONS_MAX {
         return Err(CommandError::TooManyAddons(ADDONS_MAX));
     }
     expect_name_free(desired, app, &addon.attach_as, addon.service)?;
-    let addon = Arc::new(addon);
+    let addon = Arc::new(NewAddon {
+        name: addon.name,
+        service: addon.service,
+        owner: addon.owner,
+        attach_as: addon.attach_as,
+        password: addon.password,
+        created_ms: stamp.at_ms,
+        created_by: stamp.actor.name().to_owned(),
+    });
     Ok(vec![Fact::AddonRequested { addon }])
 }
 

@@ -7,7 +7,7 @@ use super::config_vars::check_config_vars;
 use super::error::CommandError;
 use super::kinds::{ConfigChanges, DeployConfig, ReleaseSpec};
 use super::limits::{DYNOS_PER_TYPE_MAX, MEMORY_BYTES};
-use crate::actor::Actor;
+use crate::actor::ChangeStamp;
 use grid::desired::{App, ConfigVars, Fact, FactError, ProcessSpec, Release};
 use grid::name::{DynoId, ProcessType, Run, Version};
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ type ProcessSpecs = BTreeMap<ProcessType, ProcessSpec>;
 pub(super) struct AppContext<'a> {
     pub(super) app: &'a App,
     pub(super) before: Run,
-    pub(super) actor: &'a Actor,
+    pub(super) stamp: ChangeStamp<'a>,
 }
 
 impl AppContext<'_> {
@@ -58,8 +58,8 @@ impl AppContext<'_> {
             description: deploy.description,
             config,
             processes: with_sizes(deploy.processes, &self.app.sizes),
-            created_ms: self.actor.at_ms,
-            created_by: self.actor.by.clone(),
+            created_ms: self.stamp.at_ms,
+            created_by: self.stamp.actor.name().to_owned(),
             reach: self.app.attachments.reach(),
         }));
         Ok(facts)
@@ -176,8 +176,8 @@ impl AppContext<'_> {
             version: self.app.next_version(),
             description,
             processes: with_sizes(old.processes.clone(), sizes),
-            created_ms: self.actor.at_ms,
-            created_by: self.actor.by.clone(),
+            created_ms: self.stamp.at_ms,
+            created_by: self.stamp.actor.name().to_owned(),
             reach: self.app.attachments.reach(),
             ..old.clone()
         }

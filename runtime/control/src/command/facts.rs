@@ -7,7 +7,7 @@ use super::app_facts::AppContext;
 use super::error::CommandError;
 use super::kinds::Command;
 use super::limits::{IDLE_AFTER, REQUEST_TIMEOUT};
-use crate::actor::Actor;
+use crate::actor::ChangeStamp;
 use grid::desired::{AppSettings, DesiredState, Fact, IdleSetting, RestartTarget};
 use grid::name::AppName;
 use grid::observed::ObservedState;
@@ -18,9 +18,9 @@ pub(crate) fn facts(
     desired: &DesiredState,
     observed: &ObservedState,
     command: Command,
-    actor: &Actor,
+    stamp: ChangeStamp<'_>,
 ) -> Result<Vec<Fact>, CommandError> {
-    let facts = translate_command(desired, observed, command, actor)?;
+    let facts = translate_command(desired, observed, command, stamp)?;
     let mut trial = desired.clone();
     for fact in &facts {
         trial.apply_fact(fact)?;
@@ -32,13 +32,13 @@ fn translate_command(
     desired: &DesiredState,
     observed: &ObservedState,
     command: Command,
-    actor: &Actor,
+    stamp: ChangeStamp<'_>,
 ) -> Result<Vec<Fact>, CommandError> {
     let before = observed.next_run;
     let about = |app: &AppName| {
         desired
             .app(app)
-            .map(|app| AppContext { app, before, actor })
+            .map(|app| AppContext { app, before, stamp })
     };
     let one = |fact| Ok(vec![fact]);
     match command {
@@ -83,7 +83,7 @@ fn translate_command(
             check_settings(&settings)?;
             one(Fact::AppSet { app, settings })
         }
-        Command::Addon(command) => addon_facts::facts(desired, observed, command, actor),
+        Command::Addon(command) => addon_facts::facts(desired, observed, command, stamp),
     }
 }
 

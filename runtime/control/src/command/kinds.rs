@@ -2,7 +2,9 @@
 //!
 //! Owns the fields of every command. Must not know how a command is checked or carried out.
 
-use grid::desired::{AddonDetails, AppSettings, NewAddon, ProcessSpec, RestartTarget};
+use grid::desired::{
+    AddonDetails, AddonService, AppSettings, ProcessSpec, RestartTarget, SecretText,
+};
 use grid::name::{
     AddonName, AppName, AttachmentName, DynoId, Hostname, ProcessType, SlugId, Version,
 };
@@ -104,7 +106,7 @@ pub enum Command {
 #[derive(Clone, Debug)]
 pub enum AddonCommand {
     /// Create an add-on.
-    Create(NewAddon),
+    Create(AddonSpec),
     /// The keeper created the add-on: attach it to its app.
     Made {
         /// The add-on.
@@ -138,6 +140,21 @@ pub enum AddonCommand {
         /// The add-on.
         addon: AddonName,
     },
+}
+
+/// The content of a new add-on. The actor of the request becomes its creator.
+#[derive(Clone, Debug)]
+pub struct AddonSpec {
+    /// The name.
+    pub name: AddonName,
+    /// The service.
+    pub service: AddonService,
+    /// The app that the add-on is created for, and destroyed with.
+    pub owner: AppName,
+    /// The attachment name in that app.
+    pub attach_as: AttachmentName,
+    /// The password of the add-on's user or role: letters and digits.
+    pub password: SecretText,
 }
 
 /// Config vars to set; `None` removes the config var.
@@ -195,6 +212,9 @@ pub struct AcceptedChange {
     /// The release that the change created, if any. The release does not serve yet: see
     /// [`Control::wait_for_outcome`](crate::Control::wait_for_outcome).
     pub version: Option<Version>,
+    /// The time of the change in the ledger, in milliseconds since 1970. For a request that changes nothing, the time
+    /// of the answer.
+    pub at_ms: u64,
     /// Whether an earlier request with the same idempotency key made the change.
     pub repeated: bool,
 }

@@ -39,7 +39,7 @@ pub enum ControlError {
         /// The size in bytes.
         bytes: usize,
     },
-    /// The reconciler has ended.
+    /// The reconciler has ended: the change may have been made or not.
     #[error(transparent)]
     Gone(#[from] ReconcilerEnded),
 }

@@ -4,7 +4,7 @@
 
 use super::dyno_status::DynoStatus;
 use super::error::ControlError;
-use crate::access::{Token, TokenId};
+use crate::access::{TokenId, TokenSpec};
 use crate::actor::Actor;
 use crate::command::{AcceptedChange, Command};
 use crate::ledger::IdempotencyKey;
@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 #[derive(Debug)]
 pub(crate) enum ChangeRequest {
     Command(Command),
-    CreateToken(Token),
+    CreateToken(TokenSpec),
     RevokeToken(TokenId),
     NoteUpload(AppName, SlugId),
 }

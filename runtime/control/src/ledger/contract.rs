@@ -29,6 +29,7 @@ pub trait Ledger: fmt::Debug + Send + Sync {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<(Seq, LedgerEntry)>, ReadError>>;
 
-    /// Watches the last entry. May skip entries, and may lag behind.
+    /// Watches the last entry. May skip entries, and may lag behind. The reconciler reads entries of other writers
+    /// only after they are seen here, so this must not lag for ever.
     fn watch(&self) -> watch::Receiver<Seq>;
 }

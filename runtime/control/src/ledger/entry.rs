@@ -39,7 +39,7 @@ impl EntryId {
 pub struct LedgerEntry {
     /// The name.
     pub id: EntryId,
-    /// Time in milliseconds since 1970, by the writer's clock.
+    /// Time in milliseconds since 1970, by the writer's clock, but not before the time of an earlier entry.
     pub at_ms: u64,
     /// The actor: the name of a token, or `reconciler`.
     pub by: String,

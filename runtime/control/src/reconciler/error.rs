@@ -28,7 +28,7 @@ pub enum ReconcilerStartError {
 /// The reason for which a reconciler ended without a shutdown.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ReconcilerRunError {
-    /// Another reconciler has written to the ledger.
+    /// Another reconciler has started, or the ledger has lost entries.
     #[error("the ledger has another writer")]
     Ledger(#[source] AppendError),
     /// An entry that was written contradicts the entries before it.

@@ -5,8 +5,9 @@
 
 use super::error::ReconcilerStartError;
 use super::idempotency_keys::IdempotencyKeys;
+use super::options::LedgerClock;
 use super::start::replay;
-use crate::access::{self, Token};
+use crate::access::{self, Token, TokenSpec};
 use crate::actor::Actor;
 use crate::handle::ControlError;
 use crate::ledger::{EntryId, Ledger, LedgerChange, LedgerEntry};
@@ -24,28 +25,30 @@ pub enum OfflineTokenError {
     Refused(#[from] ControlError),
 }
 
-/// Adds a token, which is valid from the next start of the server.
+/// Adds a token, which is valid from the next start of the server. Returns the token as it was written.
 pub async fn create_token_offline(
     ledger: Arc<dyn Ledger>,
-    token: Token,
+    token: TokenSpec,
     actor: Actor,
-) -> Result<(), OfflineTokenError> {
+) -> Result<Token, OfflineTokenError> {
     let (mut view, mut keys) = (LedgerView::default(), IdempotencyKeys::default());
     replay(&*ledger, &mut view, &mut keys).await?;
-    let change = access::AccessChange::TokenCreated(token);
+    let at_ms = LedgerClock::default().next_entry_ms(view.newest_ms);
+    let token = token.into_token(&actor, at_ms);
+    let change = access::AccessChange::TokenCreated(token.clone());
     view.tokens
         .check_change(&change)
         .map_err(ControlError::Access)?;
     let entry = LedgerEntry {
         id: EntryId::random(),
-        at_ms: actor.at_ms,
-        by: actor.by,
+        at_ms,
+        by: actor.name().to_owned(),
         key: None,
         changes: vec![LedgerChange::Access(change)],
     };
     let appended = ledger.append(view.at, &entry).await;
     appended.map_err(ControlError::from)?;
-    Ok(())
+    Ok(token)
 }
 
 #[cfg(test)]
@@ -58,11 +61,12 @@ mod tests {
     #[tokio::test]
     async fn a_token_made_while_the_server_is_stopped_is_valid_after_the_next_start() {
         let ledger: Arc<dyn Ledger> = Arc::new(MemoryLedger::new());
-        let actor = Actor::now("local");
-        let (token, secret) = mint_token("lost", Role::Admin, None, &actor);
-        let made = create_token_offline(Arc::clone(&ledger), token.clone(), actor.clone()).await;
-        made.expect("a token");
-        let again = create_token_offline(Arc::clone(&ledger), token.clone(), actor).await;
+        let actor = Actor::new("local");
+        let (spec, secret) = mint_token("lost", Role::Admin, None);
+        let made = create_token_offline(Arc::clone(&ledger), spec.clone(), actor.clone()).await;
+        let token = made.expect("a token");
+        assert_eq!((&*token.created_by, &token.id), ("local", &spec.id));
+        let again = create_token_offline(Arc::clone(&ledger), spec, actor).await;
         let exists = |error: &OfflineTokenError| {
             matches!(
                 error,

@@ -3,10 +3,12 @@
 //! Owns the order of ledger entries, plans and steps. Must not make planning decisions: those are in `grid::plan`.
 //!
 //! At most one append to the ledger is pending. Meanwhile the reconciler handles reports and makes plans, so that a
-//! slow ledger delays only changes; requests wait in their queue.
+//! slow ledger delays only changes; requests wait in their queue. Entries of other writers are applied as they appear.
+//! When another reconciler has started, this one ends, and sends no further step.
 
 use super::append::AppendOutcome;
 use super::error::ReconcilerRunError;
+use super::ledger_follower::{LedgerFollower, LedgerPage};
 use super::ledger_writer::LedgerWriter;
 use super::state::ReconcilerState;
 use crate::handle::{QueuedChange, ReconcilerEvent};
@@ -36,6 +38,7 @@ struct Shutdown {
 pub struct Reconciler {
     state: ReconcilerState,
     writer: LedgerWriter,
+    follower: LedgerFollower,
     started: Instant,
     events: mpsc::Receiver<ReconcilerEvent>,
     requests: mpsc::Receiver<QueuedChange>,
@@ -59,6 +62,8 @@ enum WakeReason {
     Event(ReconcilerEvent),
     Request(QueuedChange),
     Done(AppendOutcome),
+    /// Entries appeared in the ledger.
+    Page(LedgerPage),
     Tick,
     /// All handles were dropped.
     Deserted,
@@ -76,11 +81,13 @@ impl Reconciler {
     pub(super) fn new(
         state: ReconcilerState,
         writer: LedgerWriter,
+        follower: LedgerFollower,
         channels: ReconcilerChannels,
     ) -> Self {
         Reconciler {
             state,
             writer,
+            follower,
             started: Instant::now(),
             events: channels.events,
             requests: channels.requests,
@@ -115,7 +122,7 @@ impl Reconciler {
             let decision = self.state.make_plan(planned);
             let retry_at = self
                 .writer
-                .start_facts(decision.facts, self.state.view.at, planned);
+                .start_facts(decision.facts, &self.state.view, planned);
             wake_at = [decision.wake_at, retry_at].into_iter().flatten().min();
             let asked = std::mem::take(&mut self.asked);
             for step in asked.into_iter().chain(decision.steps) {
@@ -141,6 +148,7 @@ impl Reconciler {
                     let now = self.now();
                     self.writer.finish_append(done, &mut self.state, now)?;
                 }
+                WakeReason::Page(page) => self.fold_page(&page)?,
                 WakeReason::Tick => self.news = true,
                 WakeReason::Deserted => return Ok(false),
             }
@@ -157,12 +165,20 @@ impl Reconciler {
     async fn next_wake(&mut self, wake_at: Option<Time>) -> WakeReason {
         let free = self.writer.is_free();
         let wake = wake_at.map(|at| self.started + at.since(Time::ZERO));
+        let (at, patient_until) = (self.state.view.at, self.writer.patient_until());
         tokio::select! {
             event = self.events.recv() => event.map_or(WakeReason::Deserted, WakeReason::Event),
             request = self.requests.recv(), if free => request.map_or(WakeReason::Deserted, WakeReason::Request),
             done = self.writer.next_outcome(), if !free => WakeReason::Done(done),
+            page = self.follower.next_page(at, patient_until) => WakeReason::Page(page),
             () = sleep_until(wake.unwrap_or(self.started)), if wake.is_some() => WakeReason::Tick,
         }
+    }
+
+    /// Applies entries that appeared in the ledger.
+    fn fold_page(&mut self, page: &LedgerPage) -> Result<(), ReconcilerRunError> {
+        self.news |= self.writer.fold_page(page, &mut self.state)?;
+        Ok(())
     }
 
     fn handle_event(&mut self, event: ReconcilerEvent) {
@@ -219,17 +235,22 @@ impl Reconciler {
     }
 
     /// Sends a step. While the channel is full, events are handled, so that an executor that sends a report before
-    /// it receives the next step does not cause a deadlock.
+    /// it receives the next step does not cause a deadlock. The ledger is followed meanwhile.
     async fn send_step(&mut self, step: Step) -> Result<(), ReconcilerRunError> {
         loop {
-            let event = tokio::select! {
+            let (at, patient_until) = (self.state.view.at, self.writer.patient_until());
+            let (event, page) = tokio::select! {
                 permit = self.steps.reserve() => {
                     permit.map_err(|_| ReconcilerRunError::NoExecutor)?.send(step);
                     return Ok(());
                 }
-                Some(event) = self.events.recv() => event,
+                Some(event) = self.events.recv() => (Some(event), LedgerPage::new()),
+                page = self.follower.next_page(at, patient_until) => (None, page),
             };
-            self.handle_event(event);
+            self.fold_page(&page)?;
+            if let Some(event) = event {
+                self.handle_event(event);
+            }
         }
     }
 }

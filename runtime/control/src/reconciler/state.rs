@@ -9,7 +9,7 @@ use super::log_text;
 use super::options::ReconcilerOptions;
 use super::step_hold::StepHold;
 use crate::access;
-use crate::actor::Actor;
+use crate::actor::{Actor, ChangeStamp};
 use crate::command::{self, AcceptedChange, Command, CommandError};
 use crate::handle::{ChangeRequest, ControlError, DynoStatus, QueuedChange, ReconcilerEnded};
 use crate::ledger::{LedgerChange, LedgerEntry, Seq};
@@ -83,14 +83,17 @@ impl ReconcilerState {
         self.views.subscribe()
     }
 
-    /// Decides about a change request, given the current state.
+    /// Decides about a change request, given the current state. `at_ms` is the time of the change, in milliseconds
+    /// since 1970.
     pub(super) fn decide_change(
         &self,
         request: &QueuedChange,
+        at_ms: u64,
     ) -> Result<ChangeDecision, ControlError> {
         let actor = &request.actor;
+        let stamp = ChangeStamp { actor, at_ms };
         if let Some(key) = &request.key
-            && let Some(accepted) = self.keys.find_answer(&actor.by, key, actor.at_ms)?
+            && let Some(accepted) = self.keys.find_answer(actor.name(), key, at_ms)?
         {
             return Ok(ChangeDecision::Known(accepted));
         }
@@ -99,11 +102,12 @@ impl ReconcilerState {
         }
         let changes: Vec<LedgerChange> = match &request.wish {
             ChangeRequest::Command(command) => {
-                let facts = self.translate_command(command, actor)?;
+                let facts = self.translate_command(command, stamp)?;
                 facts.into_iter().map(LedgerChange::Fact).collect()
             }
             ChangeRequest::CreateToken(token) => {
-                self.check_access_change(access::AccessChange::TokenCreated(token.clone()))?
+                let token = token.clone().into_token(actor, at_ms);
+                self.check_access_change(access::AccessChange::TokenCreated(token))?
             }
             ChangeRequest::RevokeToken(id) => {
                 self.check_access_change(access::AccessChange::TokenRevoked(id.clone()))?
@@ -117,7 +121,10 @@ impl ReconcilerState {
             }
         };
         if changes.is_empty() {
-            return Ok(ChangeDecision::Known(AcceptedChange::default()));
+            return Ok(ChangeDecision::Known(AcceptedChange {
+                at_ms,
+                ..AcceptedChange::default()
+            }));
         }
         Ok(ChangeDecision::Write(changes))
     }
@@ -133,9 +140,9 @@ impl ReconcilerState {
     fn translate_command(
         &self,
         command: &Command,
-        actor: &Actor,
+        stamp: ChangeStamp<'_>,
     ) -> Result<Vec<Fact>, CommandError> {
-        command::facts(&self.view.desired, &self.observed, command.clone(), actor)
+        command::facts(&self.view.desired, &self.observed, command.clone(), stamp)
     }
 
     /// The steps that a command would lead to if none of them failed.
@@ -144,7 +151,11 @@ impl ReconcilerState {
         command: &Command,
         now: Time,
     ) -> Result<Vec<Step>, ControlError> {
-        let facts = self.translate_command(command, &Actor::default())?;
+        let stamp = ChangeStamp {
+            actor: &Actor::default(),
+            at_ms: self.view.newest_ms,
+        };
+        let facts = self.translate_command(command, stamp)?;
         let (desired, observed) = (&self.view.desired, &self.observed);
         let steps = plan::preview_steps(desired, observed, &self.policy, &facts, now);
         Ok(steps.map_err(CommandError::Misfit)?)
@@ -327,6 +338,13 @@ pub(super) fn accepted(entry: &LedgerEntry) -> AcceptedChange {
     });
     AcceptedChange {
         version,
+        at_ms: entry.at_ms,
         repeated: false,
     }
+}
+
+/// Whether an entry records the start of a reconciler.
+pub(super) fn starts_reconciler(entry: &LedgerEntry) -> bool {
+    let start = LedgerChange::Fact(Fact::ReconcilerStarted);
+    entry.changes.contains(&start)
 }

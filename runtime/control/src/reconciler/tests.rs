@@ -1,9 +1,13 @@
 //! The reconciler in paused time, with a fake node that answers steps.
 
 mod bench;
+mod clock;
 mod commands;
 mod faults;
+mod faulty_ledger;
+mod following;
 mod once;
+mod takeover;
 mod tokens;
 
 use super::ReconcilerRunError;
@@ -12,6 +16,7 @@ use crate::command::{AcceptedChange, Command, ConfigChanges};
 use crate::ledger::{AppendError, Ledger, MemoryLedger, Seq};
 use crate::view::ReleaseOutcome;
 use bench::*;
+use faulty_ledger::*;
 use grid::desired::RestartTarget;
 use grid::lifecycle;
 use grid::name::{AppName, ProcessType};
@@ -303,11 +308,6 @@ async fn another_reconciler_takes_over_from_the_ledger() {
     // The node of the second reconciler starts empty, and gets every dyno that the ledger asks for.
     assert_eq!(second.served().len(), 2);
     assert!(second.route().generation > first.route().generation);
-    let on = Command::SetMaintenance {
-        app: app(),
-        on: true,
-    };
-    assert!(first.control.execute_command(on, me(), None).await.is_err());
     let ended = first.running.await.expect("no panic");
     assert!(matches!(
         ended,

@@ -22,12 +22,8 @@ fn app() -> AppName {
 
 /// An entry with every kind of content that an entry can have.
 fn rich() -> LedgerEntry {
-    let by = Actor {
-        by: "me".into(),
-        at_ms: 5,
-    };
-    let (token, _secret) =
-        access::mint_token("the \"first\" – один", Role::Deploy, Some(app()), &by);
+    let (token, _secret) = access::mint_token("the \"first\" – один", Role::Deploy, Some(app()));
+    let token = token.into_token(&Actor::new("me"), 5);
     let spec = ProcessSpec {
         kind: ProcessKind::Handler,
         limits: Arc::default(),

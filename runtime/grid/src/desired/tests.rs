@@ -191,6 +191,7 @@ fn each_reconciler_has_its_own_range_of_runs_and_generations() {
         desired.first_generation(),
         Generation(NUMBERS_PER_RECONCILER + 1)
     );
+    assert_eq!(desired.epoch(), LeaderEpoch(2));
 }
 
 #[test]

@@ -170,18 +170,18 @@ fn write_offline(
 ) -> Result<LocalToken, LocalTokenError> {
     let root = folder.root();
     let user = rustix::process::geteuid().as_raw();
-    let (token, secret, actor) = request.mint(user);
+    let (spec, secret, actor) = request.mint(user);
     let ledger = SqliteLedger::open(&folder.ledger(), &folder.key())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(data_error(root))?;
-    let written = control::create_token_offline(Arc::new(ledger), token.clone(), actor);
+    let written = control::create_token_offline(Arc::new(ledger), spec.clone(), actor.clone());
     let written = runtime.block_on(written);
-    let noted = append_note(root, &token);
+    let noted = append_note(root, &spec, &actor);
     // Also after a failure: the server could not start if root owned files of its folder.
     give_files_to_owner(root)?;
-    written?;
+    let token = written?;
     noted.map_err(data_error(root))?;
     Ok(LocalToken::new(&token, &secret))
 }

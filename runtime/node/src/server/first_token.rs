@@ -25,8 +25,8 @@ pub(super) async fn create_first_token(
     if !control.view().tokens.is_empty() {
         return Ok(());
     }
-    let actor = Actor::now("server");
-    let (token, secret) = access::mint_token(FIRST_TOKEN_NAME, Role::Admin, None, &actor);
+    let actor = Actor::new("server");
+    let (token, secret) = access::mint_token(FIRST_TOKEN_NAME, Role::Admin, None);
     let shown = observer.show_first_token(secret.reveal(), api);
     shown.map_err(SpawnError::ShowToken)?;
     let written = control.create_token(token, actor, None).await;

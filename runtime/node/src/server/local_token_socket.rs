@@ -117,13 +117,15 @@ async fn create_token(
     control: &Control,
     observer: &SharedObserver,
 ) -> LocalTokenReply {
-    let (token, secret, actor) = request.mint(user);
-    match control.create_token(token.clone(), actor, None).await {
-        Ok(_) => {
+    let (spec, secret, actor) = request.mint(user);
+    let creation = control.create_token(spec.clone(), actor.clone(), None);
+    match creation.await {
+        Ok(accepted) => {
             observer.on_event(NodeEvent::LocalTokenCreated {
-                description: describe_token(&token),
+                description: describe_token(&spec, &actor),
                 while_stopped: false,
             });
+            let token = spec.into_token(&actor, accepted.at_ms);
             LocalTokenReply::Made(LocalToken::new(&token, &secret))
         }
         Err(error) => LocalTokenReply::Refused(error_chain(&error)),

@@ -7,7 +7,7 @@ use crate::ledger::{Ledger, MemoryLedger, Seq};
 use crate::log_event::{EventSource, LogEvent};
 use crate::once::OneOffStart;
 use crate::reconciler::{
-    Reconciler, ReconcilerOptions, ReconcilerOutputs, ReconcilerRunError, start,
+    LedgerClock, Reconciler, ReconcilerOptions, ReconcilerOutputs, ReconcilerRunError, start,
 };
 use crate::view::ReleaseOutcome;
 use grid::desired::{ProcessKind, ProcessSpec};
@@ -27,6 +27,9 @@ pub(super) const NO_SLUG: u8 = 3;
 pub(super) const NEVER_DRAINS: u8 = 4;
 /// The release process of the release ends with exit code 3.
 pub(super) const RELEASE_FAILS: u8 = 5;
+
+/// The time of the reconciler's clock, unless a test sets another one.
+pub(super) const NOW_MS: u64 = 1_000;
 
 /// How often the node repeats each report, so that few steps fill the event channel.
 pub(super) const REPEATS: usize = 8;
@@ -150,7 +153,14 @@ pub(super) fn crashed(dyno: DynoKey, cause: CrashCause) -> Report {
 impl Bench {
     /// Starts a reconciler on `ledger` with one node.
     pub(super) async fn on(ledger: Arc<dyn Ledger>) -> Self {
-        let (reconciler, control, mut outputs) = begin(&ledger).await;
+        Bench::with_clock(ledger, LedgerClock::new(|| NOW_MS)).await
+    }
+
+    /// Starts a reconciler with this clock on `ledger` with one node.
+    pub(super) async fn with_clock(ledger: Arc<dyn Ledger>, clock: LedgerClock) -> Self {
+        let options = ReconcilerOptions { clock, ..options() };
+        let started = start(Arc::clone(&ledger), options).await;
+        let (reconciler, control, mut outputs) = started.expect("starts");
         let running = tokio::spawn(reconciler.run());
         let seen = Arc::new(Mutex::new(Seen::default()));
         control.send_report(inventory()).await.expect("listens");
@@ -270,18 +280,19 @@ impl Bench {
 }
 
 pub(super) fn me() -> Actor {
-    Actor {
-        by: "me".into(),
-        at_ms: 1_000,
-    }
+    Actor::new("me")
 }
 
 pub(super) async fn begin(ledger: &Arc<dyn Ledger>) -> (Reconciler, Control, ReconcilerOutputs) {
-    let options = ReconcilerOptions {
+    start(Arc::clone(ledger), options()).await.expect("starts")
+}
+
+pub(super) fn options() -> ReconcilerOptions {
+    ReconcilerOptions {
         seed: 7,
+        clock: LedgerClock::new(|| NOW_MS),
         ..ReconcilerOptions::default()
-    };
-    start(Arc::clone(ledger), options).await.expect("starts")
+    }
 }
 
 /// How many entries the ledger has.

@@ -184,12 +184,9 @@ async fn a_release_records_its_creator_and_time() {
     let release = bench.newest();
     assert_eq!(
         (release.created_by.as_str(), release.created_ms),
-        ("me", 1_000)
+        ("me", NOW_MS)
     );
-    let other = Actor {
-        by: "other".into(),
-        at_ms: 2_000,
-    };
+    let other = Actor::new("other");
     let rollback = Command::Rollback {
         app: app(),
         to: version(1),
@@ -199,7 +196,7 @@ async fn a_release_records_its_creator_and_time() {
     let release = bench.newest();
     assert_eq!(
         (release.created_by.as_str(), release.created_ms),
-        ("other", 2_000)
+        ("other", NOW_MS)
     );
 }
 

@@ -2,154 +2,26 @@
 
 use super::*;
 use crate::handle::ControlError;
-use crate::ledger::{IdempotencyKey, LedgerCause, LedgerEntry, ReadError};
+use crate::ledger::IdempotencyKey;
 use crate::reconciler::run::STOP_GRACE;
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
-use std::future::pending;
-use tokio::sync::watch;
-
-/// How the ledger behaves from now on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
-    /// Appends succeed.
-    None,
-    /// Appends fail: the disk is full.
-    Full,
-    /// The next append is stored but not confirmed; later appends succeed.
-    Unsaid,
-    /// The next append is lost without an error; later appends succeed.
-    Lost,
-    /// The ledger is unreachable. The first append is in flight, and arrives when the fault is over.
-    Dark,
-    /// Appends never return.
-    Hangs,
-}
-
-#[derive(Debug)]
-struct Faulty {
-    inner: MemoryLedger,
-    fault: Mutex<Fault>,
-    late: Mutex<Option<(Seq, LedgerEntry)>>,
-}
-
-fn cause() -> LedgerCause {
-    Arc::new(std::io::Error::other("a fault"))
-}
-
-impl Faulty {
-    fn set(&self, fault: Fault) {
-        *self.fault.lock().expect("not poisoned") = fault;
-    }
-
-    fn fault(&self) -> Fault {
-        *self.fault.lock().expect("not poisoned")
-    }
-
-    /// Drops the append that is in flight.
-    fn lose_late(&self) {
-        *self.late.lock().expect("not poisoned") = None;
-    }
-
-    async fn try_append(&self, after: Seq, entry: &LedgerEntry) -> Result<Seq, AppendError> {
-        match self.fault() {
-            Fault::None => {
-                let late = self.late.lock().expect("not poisoned").take();
-                if let Some((after, entry)) = late {
-                    let _ = self.inner.append(after, &entry).await;
-                }
-                self.inner.append(after, entry).await
-            }
-            Fault::Full => Err(AppendError::Unavailable(cause())),
-            Fault::Unsaid => {
-                self.set(Fault::None);
-                self.inner.append(after, entry).await?;
-                Err(AppendError::Ambiguous(cause()))
-            }
-            Fault::Lost => {
-                self.set(Fault::None);
-                Err(AppendError::Ambiguous(cause()))
-            }
-            Fault::Dark => {
-                let mut late = self.late.lock().expect("not poisoned");
-                late.get_or_insert_with(|| (after, entry.clone()));
-                Err(AppendError::Ambiguous(cause()))
-            }
-            Fault::Hangs => pending().await,
-        }
-    }
-}
-
-impl Ledger for Faulty {
-    fn append<'a>(
-        &'a self,
-        after: Seq,
-        entry: &'a LedgerEntry,
-    ) -> BoxFuture<'a, Result<Seq, AppendError>> {
-        self.try_append(after, entry).boxed()
-    }
-
-    fn read(
-        &self,
-        after: Seq,
-        limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<(Seq, LedgerEntry)>, ReadError>> {
-        if self.fault() == Fault::Dark {
-            return async { Err(ReadError::Unavailable(cause())) }.boxed();
-        }
-        self.inner.read(after, limit)
-    }
-
-    fn watch(&self) -> watch::Receiver<Seq> {
-        self.inner.watch()
-    }
-}
+use grid::name::LeaderEpoch;
 
 /// Starts an app with one good release, on a ledger whose faults can be chosen.
-async fn bench() -> (Bench, Arc<Faulty>) {
-    let faulty = Arc::new(Faulty {
-        inner: MemoryLedger::new(),
-        fault: Mutex::new(Fault::None),
-        late: Mutex::default(),
-    });
+async fn bench() -> (Bench, Arc<FaultyLedger>) {
+    let faulty = Arc::new(FaultyLedger::default());
     let bench = Bench::deployed_on(Arc::clone(&faulty) as Arc<dyn Ledger>).await;
     (bench, faulty)
-}
-
-fn maintenance(on: bool) -> Command {
-    Command::SetMaintenance { app: app(), on }
 }
 
 fn key(text: &str, request: &str) -> Option<IdempotencyKey> {
     Some(IdempotencyKey::new(text, request.as_bytes()).expect("valid"))
 }
 
-impl Bench {
-    async fn try_command(&self, command: Command) -> Result<AcceptedChange, ControlError> {
-        self.control.execute_command(command, me(), None).await
-    }
-
-    fn maintained(&self) -> bool {
-        self.control.view().desired.apps[&app()].maintenance
-    }
-
-    /// Crashes the first dyno, and waits for its replacement.
-    async fn crash_and_recover(&self) {
-        let before = self.served();
-        let report = crashed(before[0].clone(), CrashCause::Trap);
-        self.control.send_report(report).await.expect("listens");
-        sleep(Duration::from_secs(1)).await;
-        let after = self.served();
-        assert_eq!(after.len(), before.len());
-        assert_ne!(after[0], before[0]);
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_full_ledger_refuses_changes_while_apps_keep_running() {
     let (bench, faulty) = bench().await;
     let before = entries(&bench.ledger).await;
-    faulty.set(Fault::Full);
+    faulty.set(LedgerFault::Full);
     let refused = bench.try_command(maintenance(true)).await;
     assert!(
         matches!(refused, Err(ControlError::Unavailable(_))),
@@ -159,7 +31,7 @@ async fn a_full_ledger_refuses_changes_while_apps_keep_running() {
     assert!(bench.control.watch_ledger_trouble().borrow().is_some());
     bench.crash_and_recover().await;
     assert_eq!(entries(&bench.ledger).await, before);
-    faulty.set(Fault::None);
+    faulty.set(LedgerFault::None);
     bench.accept(maintenance(true)).await;
     assert!(bench.maintained());
     assert!(bench.control.watch_ledger_trouble().borrow().is_none());
@@ -170,12 +42,12 @@ async fn recovery_of_the_ledger_is_noticed_without_a_command() {
     let (bench, faulty) = bench().await;
     let before = entries(&bench.ledger).await;
     let mut trouble = bench.control.watch_ledger_trouble();
-    for fault in [Fault::Full, Fault::Dark] {
+    for fault in [LedgerFault::Full, LedgerFault::Dark] {
         faulty.set(fault);
         assert!(bench.try_command(maintenance(true)).await.is_err());
         sleep(Duration::from_secs(60)).await;
         assert!(trouble.borrow_and_update().is_some());
-        faulty.set(Fault::None);
+        faulty.set(LedgerFault::None);
         let over = trouble.wait_for(Option::is_none);
         let over = timeout(Duration::from_secs(5), over).await;
         over.expect("by itself").expect("listens");
@@ -189,13 +61,13 @@ async fn recovery_of_the_ledger_is_noticed_without_a_command() {
 async fn facts_that_wait_for_a_full_ledger_are_appended_after_recovery() {
     let (bench, faulty) = bench().await;
     let next = bench.accept(deployed(GOOD)).await.expect("a release");
-    faulty.set(Fault::Full);
+    faulty.set(LedgerFault::Full);
     sleep(Duration::from_secs(60)).await;
     // The release is published. The dynos of the old release stay until that fact is in the ledger.
     assert_eq!(bench.route().version, Some(next));
     assert_eq!(bench.control.view().outcome(&app(), next), None);
     assert_eq!(bench.control.list_dynos().await.expect("listens").len(), 4);
-    faulty.set(Fault::None);
+    faulty.set(LedgerFault::None);
     // Only time passes: no command, no report.
     sleep(Duration::from_secs(2)).await;
     let outcome = bench.control.view().outcome(&app(), next);
@@ -208,7 +80,7 @@ async fn a_release_that_crashes_before_its_success_is_recorded_leaves_the_old_re
     let (bench, faulty) = bench().await;
     let old = bench.served();
     let next = bench.accept(deployed(GOOD)).await.expect("a release");
-    faulty.set(Fault::Full);
+    faulty.set(LedgerFault::Full);
     sleep(Duration::from_secs(1)).await;
     let new = bench.served();
     assert_ne!(new, old);
@@ -217,7 +89,7 @@ async fn a_release_that_crashes_before_its_success_is_recorded_leaves_the_old_re
     sleep(Duration::from_secs(1)).await;
     assert_eq!(bench.served(), old);
     bench.crash_and_recover().await;
-    faulty.set(Fault::None);
+    faulty.set(LedgerFault::None);
     let reason = "web.1 crashed: unreachable".into();
     assert_eq!(bench.outcome(next).await, ReleaseOutcome::Failed(reason));
     sleep(Duration::from_secs(1)).await;
@@ -233,26 +105,28 @@ async fn apps_start_from_a_full_ledger() {
         .await
         .expect("done");
     let before = entries(&first.ledger).await;
-    faulty.set(Fault::Full);
+    faulty.set(LedgerFault::Full);
     let bench = Bench::on(Arc::clone(&first.ledger)).await;
     sleep(Duration::from_secs(5)).await;
     assert!(bench.control.watch_ledger_trouble().borrow().is_some());
     assert_eq!(bench.served().len(), 2);
     assert!(bench.served()[0].run > first.control.view().desired.first_run());
-    faulty.set(Fault::None);
+    faulty.set(LedgerFault::None);
     sleep(Duration::from_secs(2)).await;
     assert!(bench.control.watch_ledger_trouble().borrow().is_none());
     assert_eq!(entries(&bench.ledger).await, before + 1);
+    assert_eq!(bench.control.epoch(), LeaderEpoch(2));
+    assert_eq!(bench.control.view().desired.epoch(), LeaderEpoch(2));
+    bench.crash_and_recover().await;
     // The next reconciler finds two earlier reconcilers.
     let next = Bench::on(Arc::clone(&bench.ledger)).await;
-    assert_eq!(next.control.view().desired.reconcilers, 3);
-    bench.crash_and_recover().await;
+    assert_eq!(next.control.epoch(), LeaderEpoch(3));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_hanging_ledger_delays_only_changes() {
     let (bench, faulty) = bench().await;
-    faulty.set(Fault::Hangs);
+    faulty.set(LedgerFault::Hangs);
     let control = bench.control.clone();
     let hanging =
         tokio::spawn(async move { control.execute_command(maintenance(true), me(), None).await });
@@ -274,7 +148,7 @@ async fn a_hanging_ledger_delays_only_changes() {
 async fn an_appended_change_without_confirmation_is_found() {
     let (bench, faulty) = bench().await;
     let before = entries(&bench.ledger).await;
-    faulty.set(Fault::Unsaid);
+    faulty.set(LedgerFault::Unsaid);
     bench.accept(maintenance(true)).await;
     assert!(bench.maintained());
     assert_eq!(entries(&bench.ledger).await, before + 1);
@@ -284,7 +158,7 @@ async fn an_appended_change_without_confirmation_is_found() {
 async fn a_lost_change_is_refused_and_can_never_arrive_late() {
     let (bench, faulty) = bench().await;
     let before = entries(&bench.ledger).await;
-    faulty.set(Fault::Lost);
+    faulty.set(LedgerFault::Lost);
     let refused = bench.try_command(maintenance(true)).await;
     assert!(
         matches!(refused, Err(ControlError::Unavailable(_))),
@@ -300,11 +174,11 @@ async fn a_lost_change_is_refused_and_can_never_arrive_late() {
 #[tokio::test(start_paused = true)]
 async fn a_change_that_arrives_late_is_applied_before_the_next_change() {
     let (bench, faulty) = bench().await;
-    faulty.set(Fault::Dark);
+    faulty.set(LedgerFault::Dark);
     let unsure = bench.try_command(deployed(GOOD)).await;
     assert!(matches!(unsure, Err(ControlError::Unsure(_))), "{unsure:?}");
     bench.crash_and_recover().await;
-    faulty.set(Fault::None);
+    faulty.set(LedgerFault::None);
     let next = bench.accept(deployed(GOOD)).await;
     assert_eq!(next, Some(version(3)), "the late one is v2");
     assert_eq!(bench.outcome(version(3)).await, ReleaseOutcome::Serving);
@@ -318,11 +192,11 @@ async fn a_change_that_arrives_late_is_applied_before_the_next_change() {
 async fn a_change_that_never_arrives_leaves_its_sequence_number_to_the_next_change() {
     let (bench, faulty) = bench().await;
     let before = entries(&bench.ledger).await;
-    faulty.set(Fault::Dark);
+    faulty.set(LedgerFault::Dark);
     let unsure = bench.try_command(maintenance(true)).await;
     assert!(matches!(unsure, Err(ControlError::Unsure(_))), "{unsure:?}");
     faulty.lose_late();
-    faulty.set(Fault::None);
+    faulty.set(LedgerFault::None);
     let next = bench.accept(deployed(GOOD)).await.expect("a release");
     assert_eq!(bench.outcome(next).await, ReleaseOutcome::Serving);
     assert!(!bench.maintained());
@@ -335,17 +209,18 @@ async fn a_change_that_never_arrives_leaves_its_sequence_number_to_the_next_chan
 #[tokio::test(start_paused = true)]
 async fn a_repeated_request_returns_the_change_that_arrived_late() {
     let (bench, faulty) = bench().await;
-    faulty.set(Fault::Dark);
+    faulty.set(LedgerFault::Dark);
     let control = &bench.control;
     let key = key("k", "deploy");
     let unsure = control
         .execute_command(deployed(GOOD), me(), key.clone())
         .await;
     assert!(matches!(unsure, Err(ControlError::Unsure(_))), "{unsure:?}");
-    faulty.set(Fault::None);
+    faulty.set(LedgerFault::None);
     let again = control.execute_command(deployed(GOOD), me(), key).await;
     let expected = AcceptedChange {
         version: Some(version(2)),
+        at_ms: NOW_MS,
         repeated: true,
     };
     assert_eq!(again.expect("known"), expected);
@@ -375,25 +250,4 @@ async fn an_idempotency_key_is_honoured_by_the_next_reconciler() {
         .await;
     assert!(matches!(other, Err(ControlError::KeyReused)), "{other:?}");
     assert!(!next.maintained());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_foreign_ledger_entry_ends_the_reconciler() {
-    let (bench, _) = bench().await;
-    let last = *bench.ledger.watch().borrow();
-    let foreign = LedgerEntry {
-        id: crate::ledger::EntryId::random(),
-        at_ms: 0,
-        by: "another".into(),
-        key: None,
-        changes: vec![],
-    };
-    bench.ledger.append(last, &foreign).await.expect("appends");
-    let refused = bench.try_command(maintenance(true)).await;
-    assert!(matches!(refused, Err(ControlError::Gone(_))), "{refused:?}");
-    let ended = bench.running.await.expect("no panic");
-    assert!(matches!(
-        ended,
-        Err(ReconcilerRunError::Ledger(AppendError::Conflict { .. }))
-    ));
 }

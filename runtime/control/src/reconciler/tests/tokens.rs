@@ -5,9 +5,9 @@ use crate::access::{self, AccessError, Role, TOKEN_NAME_CHARS_MAX, Token};
 use crate::handle::ControlError;
 
 async fn create(bench: &Bench, name: &str, role: Role, app: Option<AppName>) -> (Token, String) {
-    let (token, secret) = access::mint_token(name, role, app, &me());
-    let created = bench.control.create_token(token.clone(), me(), None).await;
-    created.expect("accepted");
+    let (spec, secret) = access::mint_token(name, role, app);
+    let created = bench.control.create_token(spec.clone(), me(), None).await;
+    let token = spec.into_token(&me(), created.expect("accepted").at_ms);
     (token, secret.reveal().to_owned())
 }
 
@@ -85,14 +85,16 @@ async fn names_that_cannot_be_shown_in_a_line_are_refused() {
     let bench = Bench::new().await;
     let long = "x".repeat(TOKEN_NAME_CHARS_MAX + 1);
     for name in ["", "two\nlines", "\u{1b}[31m", &long] {
-        let (token, _) = access::mint_token(name, Role::Read, None, &me());
+        let (token, _) = access::mint_token(name, Role::Read, None);
         let refused = bench.control.create_token(token, me(), None).await;
         assert!(
             matches!(refused, Err(ControlError::Access(AccessError::Name))),
             "{name:?}"
         );
     }
-    let (token, _) = create(&bench, "CI of the çödé", Role::Read, None).await;
+    let (token, _) = access::mint_token("CI of the çödé", Role::Read, None);
+    let created = bench.control.create_token(token.clone(), me(), None).await;
+    created.expect("accepted");
     let refused = bench.control.create_token(token, me(), None).await;
     assert!(matches!(
         refused,
