@@ -6,7 +6,9 @@
 mod contract;
 mod entry;
 mod error;
+mod jetstream;
 mod memory;
+mod sealed;
 mod sequence;
 mod sqlite;
 
@@ -16,6 +18,11 @@ pub use entry::{
     LedgerEntry,
 };
 pub use error::{AppendError, ENTRY_BYTES_MAX, LedgerCause, ReadError};
+pub use jetstream::{
+    CopyCheckError, EngineLogin, EngineTls, EngineVersion, JetStreamLedger, JetStreamOpenError,
+    JetStreamOptions, MissingStream, StreamSettingError,
+};
 pub use memory::MemoryLedger;
+pub use sealed::{SealedEntry, SealedStore};
 pub use sequence::Seq;
 pub use sqlite::{LedgerOpenError, SqliteLedger};

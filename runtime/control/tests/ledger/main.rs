@@ -38,3 +38,5 @@ macro_rules! suite {
 
 suite!(in_memory, places::InMemory);
 suite!(in_sqlite, places::InSqlite);
+suite!(in_old_jetstream, places::InOldJetStream);
+suite!(in_new_jetstream, places::InNewJetStream);

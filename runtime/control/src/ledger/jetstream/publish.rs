@@ -1,0 +1,214 @@
+//! Appends to the stream.
+//!
+//! Owns what each answer of the engine, and each missing one, means for an append. Must not know keys.
+
+use super::JetStreamLedger;
+use super::engine::{self, EngineError};
+use super::message::{self, ENTRY_SUBJECT, STREAM_NAME};
+use super::watcher;
+use crate::ledger::error::AppendError;
+use crate::ledger::sealed::SealedEntry;
+use crate::ledger::sequence::Seq;
+use async_nats::client::Request;
+use async_nats::connection::State;
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::publish::PublishAck;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+/// Time after which an append without an answer is ambiguous.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time for which an answer may still come after the connection was lost: it may be on its way already.
+const LOST_CONNECTION_GRACE: Duration = Duration::from_millis(200);
+/// Number of entries of a copy that are sent before the first of them is acknowledged. With the largest entries this is
+/// 32 MB.
+const APPENDS_AT_ONCE: usize = 32;
+/// Number of questions for the entry that took a place, and the pause after each: together five seconds.
+const CONFLICT_LOOKS: usize = 25;
+const CONFLICT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Another append holds the place, but is not stored yet.
+#[derive(Debug, thiserror::Error)]
+#[error("another append is on its way")]
+struct OtherAppendPending;
+
+/// The answer is for another stream or place, which contradicts the request.
+#[derive(Debug, thiserror::Error)]
+#[error("the engine stored an entry at place {at} of stream {stream}, which it was not asked for")]
+struct UnexpectedAck {
+    at: u64,
+    stream: String,
+}
+
+/// What an error means for an append.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PublishFailure {
+    /// The place is taken, or is about to be.
+    Conflict,
+    /// Nothing was written.
+    NotWritten,
+    /// The entry may have been written, and may still appear.
+    Unknown,
+}
+
+impl JetStreamLedger {
+    /// Appends a sealed entry after `after`.
+    pub(super) async fn publish(&self, after: Seq, entry: SealedEntry) -> Result<Seq, AppendError> {
+        let error = match self.request_publish(after, entry).await {
+            Ok(ack) if ack.stream == STREAM_NAME && Seq(ack.sequence) == after.next() => {
+                watcher::raise(&self.last, after.next());
+                return Ok(after.next());
+            }
+            Ok(PublishAck {
+                stream, sequence, ..
+            }) => {
+                let at = sequence;
+                return Err(AppendError::Ambiguous(Arc::new(UnexpectedAck {
+                    at,
+                    stream,
+                })));
+            }
+            Err(error) => error,
+        };
+        Err(match classify(&error) {
+            PublishFailure::Conflict => self.describe_conflict(after).await,
+            PublishFailure::NotWritten => AppendError::Unavailable(Arc::new(error)),
+            PublishFailure::Unknown => AppendError::Ambiguous(Arc::new(error)),
+        })
+    }
+
+    /// Appends sealed entries, several at a time. Each names the place before it, so none takes another's place.
+    pub(super) async fn publish_all(
+        &self,
+        after: Seq,
+        entries: Vec<SealedEntry>,
+    ) -> Result<Seq, AppendError> {
+        let appends = entries.into_iter().map(|entry| {
+            let before = entry.at.previous().unwrap_or_default();
+            self.publish(before, entry)
+        });
+        let appends = stream::iter(appends).buffered(APPENDS_AT_ONCE);
+        appends.try_fold(after, |_, at| async move { Ok(at) }).await
+    }
+
+    /// Sends an entry, and waits for the answer.
+    async fn request_publish(
+        &self,
+        after: Seq,
+        entry: SealedEntry,
+    ) -> Result<PublishAck, EngineError> {
+        let mut lost_connections = self.lost_connections.clone();
+        lost_connections.mark_unchanged();
+        // Without a connection the client would keep the request, and send it later.
+        if self.client.connection_state() != State::Connected {
+            return Err(EngineError::NotConnected);
+        }
+        let request = Request::new()
+            .headers(message::entry_headers(after, entry.id))
+            .payload(entry.sealed.into())
+            .timeout(None);
+        let answer = self.client.send_request(ENTRY_SUBJECT, request);
+        let connection_lost = async {
+            // An error means that the client has ended, and its connection with it.
+            let _ = lost_connections.changed().await;
+            sleep(LOST_CONNECTION_GRACE).await;
+        };
+        let answer = tokio::select! {
+            answer = timeout(ANSWER_TIMEOUT, answer) => answer.map_err(|_| EngineError::TimedOut)??,
+            () = connection_lost => return Err(EngineError::ConnectionLost),
+        };
+        engine::parse_answer(&answer.payload)
+    }
+
+    /// Finds out which entry took the place. The leader refuses an append also while another one for the same place is
+    /// not stored yet, and that one may be lost with the leader. So a conflict is told only when the other entry can be
+    /// read.
+    async fn describe_conflict(&self, after: Seq) -> AppendError {
+        for _ in 0..CONFLICT_LOOKS {
+            if let Ok(actual) = self.last_on_stream().await
+                && actual != after
+            {
+                return AppendError::Conflict {
+                    expected: after,
+                    actual,
+                };
+            }
+            sleep(CONFLICT_PAUSE).await;
+        }
+        AppendError::Unavailable(Arc::new(OtherAppendPending))
+    }
+}
+
+/// Tells what an error means for the entry that was sent. Most codes leave the outcome open: a leader may answer that it
+/// could not store an entry, for example on a full disk, which the other servers have stored.
+fn classify(error: &EngineError) -> PublishFailure {
+    const NEVER_STORED: [ErrorCode; 9] = [
+        ErrorCode::CLUSTER_NOT_AVAILABLE,
+        ErrorCode::JETSTREAM_NOT_ENABLED,
+        ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT,
+        ErrorCode::STREAM_HEADER_EXCEEDS_MAXIMUM,
+        ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM,
+        ErrorCode::STREAM_NOT_FOUND,
+        ErrorCode::STREAM_NOT_MATCH,
+        ErrorCode::STREAM_SEALED,
+        ErrorCode::STREAM_TOO_MANY_REQUESTS,
+    ];
+    match error {
+        EngineError::NotConnected | EngineError::NoResponders | EngineError::TooLarge => {
+            PublishFailure::NotWritten
+        }
+        EngineError::ConnectionLost | EngineError::TimedOut | EngineError::Other(_) => {
+            PublishFailure::Unknown
+        }
+        EngineError::Refused { .. } => match error.code() {
+            Some(
+                ErrorCode::STREAM_WRONG_LAST_SEQUENCE
+                | ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT,
+            ) => PublishFailure::Conflict,
+            Some(code) if NEVER_STORED.contains(&code) => PublishFailure::NotWritten,
+            _ => PublishFailure::Unknown,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn classify_code(code: u64) -> PublishFailure {
+        classify(&EngineError::Refused {
+            code,
+            description: String::new(),
+        })
+    }
+
+    /// 10164 is the answer to a lost race for one subject's last sequence while another append is on its way.
+    #[test]
+    fn both_codes_of_a_lost_race_are_conflicts() {
+        assert_eq!(classify_code(10_071), PublishFailure::Conflict);
+        assert_eq!(classify_code(10_164), PublishFailure::Conflict);
+    }
+
+    #[test]
+    fn refusals_of_every_server_have_written_nothing() {
+        for code in [10_008, 10_054, 10_060, 10_109, 10_167] {
+            assert_eq!(classify_code(code), PublishFailure::NotWritten, "{code}");
+        }
+        for error in [EngineError::NotConnected, EngineError::NoResponders] {
+            assert_eq!(classify(&error), PublishFailure::NotWritten);
+        }
+    }
+
+    /// 10023 and 10077 say that the leader could not store an entry which the other servers may have stored.
+    #[test]
+    fn all_other_errors_leave_the_outcome_open() {
+        for code in [0, 10_023, 10_077, 10_158, 99_999] {
+            assert_eq!(classify_code(code), PublishFailure::Unknown, "{code}");
+        }
+        for error in [EngineError::ConnectionLost, EngineError::TimedOut] {
+            assert_eq!(classify(&error), PublishFailure::Unknown);
+        }
+    }
+}
