@@ -4,8 +4,10 @@
 //! an entry. In a running server, only the reconciler writes.
 
 mod contract;
+mod copy;
 mod entry;
 mod error;
+mod follower;
 mod jetstream;
 mod memory;
 mod sealed;
@@ -13,11 +15,13 @@ mod sequence;
 mod sqlite;
 
 pub use contract::Ledger;
+pub use copy::{CopyError, copy_sealed};
 pub use entry::{
     EntryId, IDEMPOTENCY_KEY_BYTES_MAX, IdempotencyKey, IdempotencyKeyError, LedgerChange,
     LedgerEntry,
 };
 pub use error::{AppendError, ENTRY_BYTES_MAX, LedgerCause, ReadError};
+pub use follower::{FollowError, LedgerFollower};
 pub use jetstream::{
     CopyCheckError, EngineLogin, EngineTls, EngineVersion, JetStreamLedger, JetStreamOpenError,
     JetStreamOptions, MissingStream, StreamSettingError,

@@ -2,9 +2,14 @@
 //!
 //! Owns the contract of a ledger. Must not know how a ledger is implemented.
 
+mod cluster;
+mod copies;
 mod full;
+mod jetstream;
 mod kill;
+mod lost_answers;
 mod places;
+mod proxy;
 mod sqlite;
 mod suite;
 

@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 /// Time for one connection, with TLS and login.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Time after which a request of the engine's API without an answer fails.
 const API_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time between two pings of the server. Two that are not answered end the connection.
@@ -89,7 +89,7 @@ pub(super) async fn open_ledger(
     })
 }
 
-/// Connects to one of the servers. Later the client reconnects by itself, to any of them.
+/// Connects to the first server that accepts. Later the client reconnects by itself, in the same way.
 async fn connect(
     options: &JetStreamOptions,
     login: Option<&EngineLogin>,
@@ -104,6 +104,7 @@ async fn connect(
         .ping_interval(PING_INTERVAL)
         .subscription_capacity(ANNOUNCEMENTS_MAX)
         .ignore_discovered_servers()
+        .retain_servers_order()
         .event_callback(move |event| {
             match event {
                 Event::Connected => notify.notify_one(),

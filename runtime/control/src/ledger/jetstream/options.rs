@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// How to reach the engine, and what its stream must be like.
 #[derive(Clone, Debug)]
 pub struct JetStreamOptions {
-    /// The URLs of the servers, `nats://HOST:PORT`. Only these are used, so name all of them.
+    /// The URLs of the servers, `nats://HOST:PORT`, the preferred one first. Only these are used, so name all of them.
     pub urls: Vec<String>,
     /// The login, unless the servers need none.
     pub login: Option<EngineLogin>,
