@@ -97,11 +97,11 @@ async fn a_copy_to_three_servers_survives_the_death_of_the_leader() {
     let key = SealKey::load(&file.key()).expect("there");
     let stream = JetStreamLedger::open(&stream_options(cluster.urls(), 3), &key).await;
     let stream = Arc::new(stream.expect("opens"));
+    let leader = cluster.wait_for_leader("LEDGER");
     let mut last = stream.watch();
     let (from, to) = (Arc::clone(&original), Arc::clone(&stream));
     let copying = tokio::spawn(async move { copy_sealed(&*from, &*to).await });
     last.wait_for(|at| at.0 >= 20).await.expect("open");
-    let leader = cluster.wait_for_leader("LEDGER");
     cluster.members[leader].kill();
     let copied = copying.await.expect("no panic");
     assert_eq!(copied.expect("copies"), Seq(ENTRIES));

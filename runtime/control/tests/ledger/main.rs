@@ -12,6 +12,7 @@ mod places;
 mod proxy;
 mod sqlite;
 mod suite;
+mod tls;
 
 /// The whole suite for one kind of ledger.
 macro_rules! suite {

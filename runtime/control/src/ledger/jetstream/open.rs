@@ -27,6 +27,9 @@ use tokio::time::{Instant, sleep};
 
 /// Time for one connection, with TLS and login.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// By how much the pause before a further attempt to connect grows, and its maximum.
+const RECONNECT_DELAY_STEP: Duration = Duration::from_millis(50);
+const RECONNECT_DELAY_MAX: Duration = Duration::from_millis(500);
 /// Time after which a request of the engine's API without an answer fails.
 const API_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time between two pings of the server. Two that are not answered end the connection.
@@ -105,6 +108,7 @@ async fn connect(
         .subscription_capacity(ANNOUNCEMENTS_MAX)
         .ignore_discovered_servers()
         .retain_servers_order()
+        .reconnect_delay_callback(reconnect_delay)
         .event_callback(move |event| {
             match event {
                 Event::Connected => notify.notify_one(),
@@ -134,6 +138,14 @@ async fn connect(
         connected,
         lost_connections,
     })
+}
+
+/// The pause before an attempt to connect again: none at first.
+fn reconnect_delay(attempts: usize) -> Duration {
+    let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
+    RECONNECT_DELAY_STEP
+        .saturating_mul(attempts.saturating_sub(1))
+        .min(RECONNECT_DELAY_MAX)
 }
 
 /// Checks the version and the limits of the server that the client is connected to.

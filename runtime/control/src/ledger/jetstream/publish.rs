@@ -23,8 +23,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for which an answer may still come after the connection was lost: it may be on its way already.
 const LOST_CONNECTION_GRACE: Duration = Duration::from_millis(200);
 /// Number of entries of a copy that are sent before the first of them is acknowledged. With the largest entries this is
-/// 32 MB.
-const APPENDS_AT_ONCE: usize = 32;
+/// 64 MB.
+const APPENDS_AT_ONCE: usize = 64;
 /// Number of questions for the entry that took a place, and the pause after each: together five seconds.
 const CONFLICT_LOOKS: usize = 25;
 const CONFLICT_PAUSE: Duration = Duration::from_millis(200);
