@@ -23,8 +23,8 @@ pub use entry::{
 pub use error::{AppendError, ENTRY_BYTES_MAX, LedgerCause, ReadError};
 pub use follower::{FollowError, LedgerFollower};
 pub use jetstream::{
-    CopyCheckError, EngineLogin, EngineTls, EngineVersion, JetStreamLedger, JetStreamOpenError,
-    JetStreamOptions, MissingStream, StreamSettingError,
+    CopyCheckError, JetStreamLedger, JetStreamLogin, JetStreamOpenError, JetStreamOptions,
+    JetStreamTls, JetStreamVersion, MissingStream, StreamSettingError,
 };
 pub use memory::MemoryLedger;
 pub use sealed::{SealedEntry, SealedStore};

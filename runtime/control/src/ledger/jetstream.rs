@@ -1,7 +1,7 @@
 //! A ledger in one stream of NATS JetStream, for many machines.
 //!
-//! Owns the connection to the engine, and the two tasks that watch the stream. Must not know the meaning of an entry,
-//! nor who runs the engine.
+//! Owns the connection to the engine, which is one or several NATS servers, and the two tasks that watch the stream. Must
+//! not know the meaning of an entry, nor who runs the engine.
 //!
 //! One entry is one message, and the place of an entry is the sequence number of its message. An append names the last
 //! sequence number that its writer has read, so one of several writers wins each place. An entry is on the disks of
@@ -16,28 +16,28 @@
 //! | `open` | connection, checks of server and stream, creation of the stream |
 //! | `settings` | the settings of the stream |
 //! | `synced` | whether the servers sync each write to the disk |
-//! | `engine` | requests, and the kinds of errors |
+//! | `request` | requests, and the kinds of errors |
 //! | `publish` | appends, and what an error of the engine means for an append |
 //! | `fetch` | reads |
 //! | `watcher` | the tasks that watch the last entry |
 //! | `message` | an entry as a message |
 
-mod engine;
 mod error;
 mod fetch;
 mod message;
 mod open;
 mod options;
 mod publish;
+mod request;
 mod settings;
 mod synced;
 mod version;
 mod watcher;
 
 pub use error::{CopyCheckError, JetStreamOpenError};
-pub use options::{EngineLogin, EngineTls, JetStreamOptions, MissingStream};
+pub use options::{JetStreamLogin, JetStreamOptions, JetStreamTls, MissingStream};
 pub use settings::StreamSettingError;
-pub use version::EngineVersion;
+pub use version::JetStreamVersion;
 
 use super::contract::Ledger;
 use super::entry::{EntryId, LedgerEntry};

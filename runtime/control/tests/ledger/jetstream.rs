@@ -1,6 +1,6 @@
 //! Tests of the JetStream ledger beyond the common suite: what is refused, and why.
 
-use crate::places::{InJetStream, all, engine_login, entry};
+use crate::places::{InJetStream, all, entry, stream_login};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
 use async_nats::jetstream::{self, Context};
 use async_nats::{ConnectOptions, HeaderMap};
@@ -12,9 +12,12 @@ use control::seal::SealKey;
 use std::error::Error;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 use testkit::servers::{NATS_SYSTEM_USER, NATS_USER, NatsServer, NatsVersion, PASSWORD};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+
+type ChangeSetting = fn(&mut Config);
 
 async fn connect(place: &InJetStream) -> Context {
     let login = ConnectOptions::with_user_and_password(NATS_USER.into(), PASSWORD.into());
@@ -44,7 +47,7 @@ async fn streams_of_other_settings_are_refused_with_a_remedy() {
     let context = connect(&place).await;
     let stream = context.get_stream("LEDGER").await.expect("made");
     let own = stream.cached_info().config.clone();
-    let changes: [(&str, &str, fn(&mut Config)); 7] = [
+    let changes: [(&str, &str, ChangeSetting); 7] = [
         ("deny_delete", "nats stream edit", |config| {
             config.deny_delete = false
         }),
@@ -109,7 +112,7 @@ async fn an_engine_without_jetstream_is_refused() {
         "{refused:?}"
     );
     let place = InJetStream::start(NatsVersion::Newest);
-    let login = Some(engine_login(NATS_SYSTEM_USER));
+    let login = Some(stream_login(NATS_SYSTEM_USER));
     let refused = place.open_with(|options| options.login = login).await;
     let refused = refused.expect_err("the system account has none");
     assert!(
@@ -171,7 +174,7 @@ async fn an_engine_that_takes_only_small_messages_is_refused() {
 #[tokio::test]
 async fn a_wrong_login_and_an_absent_server_are_told() {
     let mut place = InJetStream::start(NatsVersion::Newest);
-    let login = Some(engine_login("nobody"));
+    let login = Some(stream_login("nobody"));
     let refused = place.open_with(|options| options.login = login).await;
     let refused = texts(&refused.expect_err("there is no such user"));
     assert!(refused.contains("authorization violation"), "{refused}");
@@ -187,14 +190,14 @@ async fn a_wrong_login_and_an_absent_server_are_told() {
 
 #[tokio::test]
 async fn a_system_login_reveals_servers_that_do_not_sync_each_write() {
-    let login = Some(engine_login(NATS_SYSTEM_USER));
+    let login = Some(stream_login(NATS_SYSTEM_USER));
     for version in [NatsVersion::Oldest, NatsVersion::Newest] {
         let place = InJetStream::start(version);
         let opened = place
             .open_with(|options| options.system_login = login.clone())
             .await;
         opened.expect("it syncs");
-        let ordinary = Some(engine_login(NATS_USER));
+        let ordinary = Some(stream_login(NATS_USER));
         let refused = place
             .open_with(|options| options.system_login = ordinary)
             .await;
@@ -301,6 +304,22 @@ async fn entries_cannot_be_removed_and_their_content_is_not_in_any_file() {
     assert!(!found("MaintenanceSet"));
     // Proves that the search works: the id is in the file.
     assert!(found("Dyno-Entry-Id"));
+}
+
+#[tokio::test]
+async fn a_dropped_ledger_closes_its_connection() {
+    let place = InJetStream::start(NatsVersion::Newest);
+    let ledger = place.ledger().await;
+    assert_eq!(place.server.connection_count(), 1);
+    fill(&ledger, 1).await;
+    drop(ledger);
+    let closed = async {
+        while place.server.connection_count() > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let closed = tokio::time::timeout(testkit::PATIENCE, closed).await;
+    closed.expect("in time");
 }
 
 fn copy_folder(from: &Path, to: &Path) {

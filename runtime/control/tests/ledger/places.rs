@@ -1,7 +1,7 @@
 //! Storage for ledgers under test, and how each kind is reopened.
 
 use control::ledger::{
-    EngineLogin, EntryId, JetStreamLedger, JetStreamOpenError, JetStreamOptions, Ledger,
+    EntryId, JetStreamLedger, JetStreamLogin, JetStreamOpenError, JetStreamOptions, Ledger,
     LedgerChange, LedgerEntry, MemoryLedger, MissingStream, Seq, SqliteLedger,
 };
 use control::seal::SealKey;
@@ -135,7 +135,7 @@ impl Place for InNewJetStream {
 pub(crate) fn stream_options(urls: Vec<String>, replicas: usize) -> JetStreamOptions {
     JetStreamOptions {
         urls,
-        login: Some(engine_login(NATS_USER)),
+        login: Some(stream_login(NATS_USER)),
         tls: None,
         replicas,
         missing_stream: MissingStream::Create,
@@ -143,8 +143,8 @@ pub(crate) fn stream_options(urls: Vec<String>, replicas: usize) -> JetStreamOpt
     }
 }
 
-pub(crate) fn engine_login(user: &str) -> EngineLogin {
-    EngineLogin {
+pub(crate) fn stream_login(user: &str) -> JetStreamLogin {
+    JetStreamLogin {
         user: user.to_owned(),
         password: PASSWORD.to_owned(),
     }

@@ -1,7 +1,7 @@
 //! TLS between a ledger and its engine, with certificates on both sides.
 
 use crate::places::{InJetStream, all, entry};
-use control::ledger::{EngineTls, JetStreamOpenError, Ledger, Seq};
+use control::ledger::{JetStreamOpenError, JetStreamTls, Ledger, Seq};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
 };
@@ -51,8 +51,8 @@ impl Certificates {
         NatsServer::start_with(NatsVersion::Newest, &lines)
     }
 
-    fn options(&self) -> EngineTls {
-        EngineTls {
+    fn options(&self) -> JetStreamTls {
+        JetStreamTls {
             authorities: self.path("ca.pem"),
             client: Some((self.path("leaf.pem"), self.path("leaf.key"))),
         }
@@ -76,15 +76,15 @@ async fn a_server_of_another_authority_and_a_client_without_a_certificate_are_re
     let certificates = Certificates::make();
     let place = InJetStream::with(certificates.start_server());
     let stranger = Certificates::make();
-    let other_authority = EngineTls {
+    let other_authority = JetStreamTls {
         authorities: stranger.path("ca.pem"),
         ..certificates.options()
     };
-    let no_certificate = EngineTls {
+    let no_certificate = JetStreamTls {
         client: None,
         ..certificates.options()
     };
-    let other_client = EngineTls {
+    let other_client = JetStreamTls {
         authorities: certificates.path("ca.pem"),
         ..stranger.options()
     };

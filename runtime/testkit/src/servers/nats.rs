@@ -6,7 +6,7 @@
 //! `./test` installs the programs, in two versions.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -229,14 +229,14 @@ impl NatsServer {
         self.folder.path().join("store")
     }
 
+    /// The number of clients that are connected.
+    pub fn connection_count(&self) -> u64 {
+        nats_monitor::connection_count(self.ports.monitor).unwrap()
+    }
+
     /// What the server has logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
-    }
-
-    /// Opens a connection to the port for clients.
-    pub fn connect(&self) -> TcpStream {
-        TcpStream::connect(("127.0.0.1", self.ports.client)).unwrap()
     }
 }
 

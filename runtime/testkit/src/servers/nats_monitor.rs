@@ -30,6 +30,11 @@ pub(super) fn leader_of(port: u16, account: &str, stream: &str) -> Option<String
     Some(leader.to_owned())
 }
 
+/// The number of clients that are connected.
+pub(super) fn connection_count(port: u16) -> Option<u64> {
+    get(port, "/varz")?["connections"].as_u64()
+}
+
 /// The JSON of a page; `None` if the server does not answer.
 fn get(port: u16, path: &str) -> Option<Value> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;

@@ -4,7 +4,7 @@
 
 use super::message::{MESSAGE_BYTES_MAX, STREAM_NAME};
 use super::settings::StreamSettingError;
-use super::version::EngineVersion;
+use super::version::JetStreamVersion;
 use crate::ledger::error::{LedgerCause, ReadError};
 use crate::ledger::sequence::Seq;
 
@@ -24,7 +24,7 @@ pub enum JetStreamOpenError {
     #[error(
         "the engine's server {server} is nats-server {found}, which can lose acknowledged changes: update it to {} \
          or newer",
-        EngineVersion::OLDEST
+        JetStreamVersion::OLDEST
     )]
     Version {
         /// The server's name.

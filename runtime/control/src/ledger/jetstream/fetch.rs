@@ -6,8 +6,8 @@
 //! read, but cannot change its order or leave out an entry.
 
 use super::JetStreamLedger;
-use super::engine::{self, EngineError};
 use super::message::{self, STREAM_NAME};
+use super::request::{self, JetStreamError};
 use crate::ledger::error::ReadError;
 use crate::ledger::sealed::{self, SealedEntry};
 use crate::ledger::sequence::Seq;
@@ -49,11 +49,11 @@ impl JetStreamLedger {
         let message = self.stream.get_raw_message(at.0).await;
         let message = message.map_err(|error| match error.kind() {
             RawMessageErrorKind::NoMessageFound => ReadError::Missing { at },
-            RawMessageErrorKind::JetStream(refusal) => unavailable(EngineError::Refused {
+            RawMessageErrorKind::JetStream(refusal) => unavailable(JetStreamError::Refused {
                 code: refusal.error_code().0,
                 description: refusal.to_string(),
             }),
-            _ => unavailable(EngineError::Other(Box::new(error))),
+            _ => unavailable(JetStreamError::Other(Box::new(error))),
         })?;
         // A message without an id was not written by a ledger, and has no seal for this place.
         message::entry_of(message).ok_or(ReadError::Sealed { at })
@@ -61,17 +61,17 @@ impl JetStreamLedger {
 }
 
 /// Asks for the state and the settings of the stream.
-pub(super) async fn ask_stream_info(context: &Context) -> Result<Info, EngineError> {
+pub(super) async fn ask_stream_info(context: &Context) -> Result<Info, JetStreamError> {
     let subject = format!("STREAM.INFO.{STREAM_NAME}");
-    engine::request_api(context, subject, &json!({})).await
+    request::request_api(context, subject, &json!({})).await
 }
 
 /// Asks the stream's leader for the place of the last entry.
-pub(super) async fn ask_last_place(context: &Context) -> Result<Seq, EngineError> {
+pub(super) async fn ask_last_place(context: &Context) -> Result<Seq, JetStreamError> {
     let info = ask_stream_info(context).await?;
     Ok(Seq(info.state.last_sequence))
 }
 
-fn unavailable(error: EngineError) -> ReadError {
+fn unavailable(error: JetStreamError) -> ReadError {
     ReadError::Unavailable(Arc::new(error))
 }

@@ -3,11 +3,11 @@
 //! Owns the connection's parameters, and the order of the checks before a stream is used as a ledger. Must not know
 //! entries.
 
-use super::engine::{self, EngineError};
 use super::error::JetStreamOpenError;
 use super::message::{MESSAGE_BYTES_MAX, STORED_SUBJECT, STREAM_NAME};
-use super::options::{EngineLogin, JetStreamOptions, MissingStream};
-use super::version::EngineVersion;
+use super::options::{JetStreamLogin, JetStreamOptions, MissingStream};
+use super::request::{self, JetStreamError};
+use super::version::JetStreamVersion;
 use super::{JetStreamLedger, fetch, settings, synced, watcher};
 use crate::ledger::sealed::LEDGER_NAME;
 use crate::ledger::sequence::Seq;
@@ -42,7 +42,7 @@ const ENGINE_PATIENCE: Duration = Duration::from_secs(30);
 const ENGINE_PAUSE: Duration = Duration::from_millis(250);
 
 /// A connection to the engine, and what tells of its state.
-struct EngineConnection {
+struct JetStreamConnection {
     client: Client,
     /// Notified of each new connection.
     connected: Arc<Notify>,
@@ -95,8 +95,8 @@ pub(super) async fn open_ledger(
 /// Connects to the first server that accepts. Later the client reconnects by itself, in the same way.
 async fn connect(
     options: &JetStreamOptions,
-    login: Option<&EngineLogin>,
-) -> Result<EngineConnection, JetStreamOpenError> {
+    login: Option<&JetStreamLogin>,
+) -> Result<JetStreamConnection, JetStreamOpenError> {
     let connected = Arc::new(Notify::new());
     let (lost, lost_connections) = watch::channel(0_u64);
     let (lost, notify) = (Arc::new(lost), Arc::clone(&connected));
@@ -117,7 +117,7 @@ async fn connect(
             }
             std::future::ready(())
         });
-    if let Some(EngineLogin { user, password }) = login {
+    if let Some(JetStreamLogin { user, password }) = login {
         connect = connect.user_and_password(user.clone(), password.clone());
     }
     if let Some(tls) = &options.tls {
@@ -133,7 +133,7 @@ async fn connect(
         urls: options.urls.join(", "),
         source: Arc::new(error),
     })?;
-    Ok(EngineConnection {
+    Ok(JetStreamConnection {
         client,
         connected,
         lost_connections,
@@ -152,8 +152,8 @@ fn reconnect_delay(attempts: usize) -> Duration {
 fn check_server(client: &Client) -> Result<(), JetStreamOpenError> {
     let info = client.server_info();
     let (server, found) = (info.server_name, info.version);
-    let version = found.parse::<EngineVersion>();
-    if version.is_err() || version.is_ok_and(|version| version < EngineVersion::OLDEST) {
+    let version = found.parse::<JetStreamVersion>();
+    if version.is_err() || version.is_ok_and(|version| version < JetStreamVersion::OLDEST) {
         return Err(JetStreamOpenError::Version { server, found });
     }
     let found = info.max_payload;
@@ -166,7 +166,7 @@ fn check_server(client: &Client) -> Result<(), JetStreamOpenError> {
 /// Checks that the login's account has JetStream.
 async fn check_jetstream(context: &Context) -> Result<(), JetStreamOpenError> {
     let nothing = json!({});
-    let ask = || engine::request_api::<IgnoredAny>(context, "INFO".to_owned(), &nothing);
+    let ask = || request::request_api::<IgnoredAny>(context, "INFO".to_owned(), &nothing);
     let Err(error) = ask_patiently(ask).await else {
         return Ok(());
     };
@@ -174,7 +174,7 @@ async fn check_jetstream(context: &Context) -> Result<(), JetStreamOpenError> {
         Some(ErrorCode::JETSTREAM_NOT_ENABLED | ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT) => {
             JetStreamOpenError::NoJetStream
         }
-        _ if matches!(error, EngineError::NoResponders) => JetStreamOpenError::NoJetStream,
+        _ if matches!(error, JetStreamError::NoResponders) => JetStreamOpenError::NoJetStream,
         _ => unavailable(error),
     })
 }
@@ -201,7 +201,7 @@ async fn open_stream(
 async fn create_stream(context: &Context, replicas: usize) -> Result<Info, JetStreamOpenError> {
     let settings = settings::stream_settings(replicas);
     let subject = format!("STREAM.CREATE.{STREAM_NAME}");
-    let create = || engine::request_api::<Info>(context, subject.clone(), &settings);
+    let create = || request::request_api::<Info>(context, subject.clone(), &settings);
     let created = ask_patiently(create).await;
     let info = match created {
         Ok(info) => info,
@@ -215,9 +215,9 @@ async fn create_stream(context: &Context, replicas: usize) -> Result<Info, JetSt
 }
 
 /// Asks the engine until it answers, for the time in which one that has just started elects its leaders.
-async fn ask_patiently<T, F>(ask: impl Fn() -> F) -> Result<T, EngineError>
+async fn ask_patiently<T, F>(ask: impl Fn() -> F) -> Result<T, JetStreamError>
 where
-    F: Future<Output = Result<T, EngineError>>,
+    F: Future<Output = Result<T, JetStreamError>>,
 {
     let deadline = Instant::now() + ENGINE_PATIENCE;
     loop {
@@ -233,20 +233,22 @@ where
 }
 
 /// Whether an error passes by itself when the engine has elected its leaders.
-fn is_passing(error: &EngineError) -> bool {
+fn is_passing(error: &JetStreamError) -> bool {
     match error {
-        EngineError::TimedOut | EngineError::ConnectionLost | EngineError::NotConnected => true,
-        EngineError::Refused { .. } => {
+        JetStreamError::TimedOut
+        | JetStreamError::ConnectionLost
+        | JetStreamError::NotConnected => true,
+        JetStreamError::Refused { .. } => {
             let passing = [
                 ErrorCode::CLUSTER_NOT_AVAILABLE,
                 ErrorCode::CLUSTER_NO_PEERS,
             ];
             error.code().is_some_and(|code| passing.contains(&code))
         }
-        EngineError::NoResponders | EngineError::TooLarge | EngineError::Other(_) => false,
+        JetStreamError::NoResponders | JetStreamError::TooLarge | JetStreamError::Other(_) => false,
     }
 }
 
-fn unavailable(error: EngineError) -> JetStreamOpenError {
+fn unavailable(error: JetStreamError) -> JetStreamOpenError {
     JetStreamOpenError::Unavailable(Arc::new(error))
 }

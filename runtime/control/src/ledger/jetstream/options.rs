@@ -11,16 +11,16 @@ pub struct JetStreamOptions {
     /// The URLs of the servers, `nats://HOST:PORT`, the preferred one first. Only these are used, so name all of them.
     pub urls: Vec<String>,
     /// The login, unless the servers need none.
-    pub login: Option<EngineLogin>,
+    pub login: Option<JetStreamLogin>,
     /// TLS, which is then required.
-    pub tls: Option<EngineTls>,
+    pub tls: Option<JetStreamTls>,
     /// The number of servers that hold the stream: 1, 3 or 5.
     pub replicas: usize,
     /// What to do if the stream does not exist.
     pub missing_stream: MissingStream,
     /// A login of the system account, with which the servers are asked whether they sync each write. Without one,
     /// this is not checked.
-    pub system_login: Option<EngineLogin>,
+    pub system_login: Option<JetStreamLogin>,
 }
 
 /// What to do if the stream does not exist.
@@ -34,16 +34,16 @@ pub enum MissingStream {
 
 /// A user of the engine. `Debug` does not print the password.
 #[derive(Clone, PartialEq, Eq)]
-pub struct EngineLogin {
+pub struct JetStreamLogin {
     /// The name.
     pub user: String,
     /// The password.
     pub password: String,
 }
 
-impl fmt::Debug for EngineLogin {
+impl fmt::Debug for JetStreamLogin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EngineLogin")
+        f.debug_struct("JetStreamLogin")
             .field("user", &self.user)
             .finish_non_exhaustive()
     }
@@ -51,7 +51,7 @@ impl fmt::Debug for EngineLogin {
 
 /// Certificates for TLS, as PEM files.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EngineTls {
+pub struct JetStreamTls {
     /// The certificates of the authorities that the servers' certificates must be signed by.
     pub authorities: PathBuf,
     /// The client's own certificate and its key, if the servers ask for one.

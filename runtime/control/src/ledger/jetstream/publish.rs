@@ -3,9 +3,10 @@
 //! Owns what each answer of the engine, and each missing one, means for an append. Must not know keys.
 
 use super::JetStreamLedger;
-use super::engine::{self, EngineError};
 use super::message::{self, ENTRY_SUBJECT, STREAM_NAME};
+use super::request::{self, JetStreamError};
 use super::watcher;
+use crate::ledger::entry::EntryId;
 use crate::ledger::error::AppendError;
 use crate::ledger::sealed::SealedEntry;
 use crate::ledger::sequence::Seq;
@@ -13,15 +14,21 @@ use async_nats::client::Request;
 use async_nats::connection::State;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::publish::PublishAck;
+use bytes::Bytes;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// Time after which an append without an answer is ambiguous.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for which an answer may still come after the connection was lost: it may be on its way already.
 const LOST_CONNECTION_GRACE: Duration = Duration::from_millis(200);
+/// Time for which an entry is sent again while the stream has no leader, and the pause in between: a leader that is stopped
+/// in order has a successor within a second, and a new stream is not known to all servers at once. An election after a
+/// leader's death takes longer than anybody should wait here.
+const NO_LEADER_PATIENCE: Duration = Duration::from_secs(1);
+const NO_LEADER_PAUSE: Duration = Duration::from_millis(50);
 /// Number of entries of a copy that are sent before the first of them is acknowledged. With the largest entries this is
 /// 64 MB.
 const APPENDS_AT_ONCE: usize = 64;
@@ -38,7 +45,7 @@ struct OtherAppendPending;
 #[derive(Debug, thiserror::Error)]
 #[error("the engine stored an entry at place {at} of stream {stream}, which it was not asked for")]
 struct UnexpectedAck {
-    at: u64,
+    at: Seq,
     stream: String,
 }
 
@@ -56,27 +63,36 @@ enum PublishFailure {
 impl JetStreamLedger {
     /// Appends a sealed entry after `after`.
     pub(super) async fn publish(&self, after: Seq, entry: SealedEntry) -> Result<Seq, AppendError> {
-        let error = match self.request_publish(after, entry).await {
-            Ok(ack) if ack.stream == STREAM_NAME && Seq(ack.sequence) == after.next() => {
-                watcher::raise(&self.last, after.next());
-                return Ok(after.next());
+        let (id, sealed) = (entry.id, Bytes::from(entry.sealed));
+        let deadline = Instant::now() + NO_LEADER_PATIENCE;
+        let error = loop {
+            match self.request_publish(after, id, sealed.clone()).await {
+                Ok(ack) => return self.check_ack(after, ack),
+                // Nobody has the entry, so it can be sent again.
+                Err(JetStreamError::NoResponders) if Instant::now() < deadline => {
+                    sleep(NO_LEADER_PAUSE).await;
+                }
+                Err(error) => break error,
             }
-            Ok(PublishAck {
-                stream, sequence, ..
-            }) => {
-                let at = sequence;
-                return Err(AppendError::Ambiguous(Arc::new(UnexpectedAck {
-                    at,
-                    stream,
-                })));
-            }
-            Err(error) => error,
         };
         Err(match classify(&error) {
             PublishFailure::Conflict => self.describe_conflict(after).await,
             PublishFailure::NotWritten => AppendError::Unavailable(Arc::new(error)),
             PublishFailure::Unknown => AppendError::Ambiguous(Arc::new(error)),
         })
+    }
+
+    fn check_ack(&self, after: Seq, ack: PublishAck) -> Result<Seq, AppendError> {
+        let at = Seq(ack.sequence);
+        if ack.stream != STREAM_NAME || at != after.next() {
+            let stream = ack.stream;
+            return Err(AppendError::Ambiguous(Arc::new(UnexpectedAck {
+                at,
+                stream,
+            })));
+        }
+        watcher::raise(&self.last, at);
+        Ok(at)
     }
 
     /// Appends sealed entries, several at a time. Each names the place before it, so none takes another's place.
@@ -97,17 +113,18 @@ impl JetStreamLedger {
     async fn request_publish(
         &self,
         after: Seq,
-        entry: SealedEntry,
-    ) -> Result<PublishAck, EngineError> {
+        id: EntryId,
+        sealed: Bytes,
+    ) -> Result<PublishAck, JetStreamError> {
         let mut lost_connections = self.lost_connections.clone();
         lost_connections.mark_unchanged();
         // Without a connection the client would keep the request, and send it later.
         if self.client.connection_state() != State::Connected {
-            return Err(EngineError::NotConnected);
+            return Err(JetStreamError::NotConnected);
         }
         let request = Request::new()
-            .headers(message::entry_headers(after, entry.id))
-            .payload(entry.sealed.into())
+            .headers(message::entry_headers(after, id))
+            .payload(sealed)
             .timeout(None);
         let answer = self.client.send_request(ENTRY_SUBJECT, request);
         let connection_lost = async {
@@ -116,10 +133,10 @@ impl JetStreamLedger {
             sleep(LOST_CONNECTION_GRACE).await;
         };
         let answer = tokio::select! {
-            answer = timeout(ANSWER_TIMEOUT, answer) => answer.map_err(|_| EngineError::TimedOut)??,
-            () = connection_lost => return Err(EngineError::ConnectionLost),
+            answer = timeout(ANSWER_TIMEOUT, answer) => answer.map_err(|_| JetStreamError::TimedOut)??,
+            () = connection_lost => return Err(JetStreamError::ConnectionLost),
         };
-        engine::parse_answer(&answer.payload)
+        request::parse_answer(&answer.payload)
     }
 
     /// Finds out which entry took the place. The leader refuses an append also while another one for the same place is
@@ -143,7 +160,7 @@ impl JetStreamLedger {
 
 /// Tells what an error means for the entry that was sent. Most codes leave the outcome open: a leader may answer that it
 /// could not store an entry, for example on a full disk, which the other servers have stored.
-fn classify(error: &EngineError) -> PublishFailure {
+fn classify(error: &JetStreamError) -> PublishFailure {
     const NEVER_STORED: [ErrorCode; 9] = [
         ErrorCode::CLUSTER_NOT_AVAILABLE,
         ErrorCode::JETSTREAM_NOT_ENABLED,
@@ -156,13 +173,13 @@ fn classify(error: &EngineError) -> PublishFailure {
         ErrorCode::STREAM_TOO_MANY_REQUESTS,
     ];
     match error {
-        EngineError::NotConnected | EngineError::NoResponders | EngineError::TooLarge => {
+        JetStreamError::NotConnected | JetStreamError::NoResponders | JetStreamError::TooLarge => {
             PublishFailure::NotWritten
         }
-        EngineError::ConnectionLost | EngineError::TimedOut | EngineError::Other(_) => {
+        JetStreamError::ConnectionLost | JetStreamError::TimedOut | JetStreamError::Other(_) => {
             PublishFailure::Unknown
         }
-        EngineError::Refused { .. } => match error.code() {
+        JetStreamError::Refused { .. } => match error.code() {
             Some(
                 ErrorCode::STREAM_WRONG_LAST_SEQUENCE
                 | ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT,
@@ -178,7 +195,7 @@ mod tests {
     use super::*;
 
     fn classify_code(code: u64) -> PublishFailure {
-        classify(&EngineError::Refused {
+        classify(&JetStreamError::Refused {
             code,
             description: String::new(),
         })
@@ -196,7 +213,7 @@ mod tests {
         for code in [10_008, 10_054, 10_060, 10_109, 10_167] {
             assert_eq!(classify_code(code), PublishFailure::NotWritten, "{code}");
         }
-        for error in [EngineError::NotConnected, EngineError::NoResponders] {
+        for error in [JetStreamError::NotConnected, JetStreamError::NoResponders] {
             assert_eq!(classify(&error), PublishFailure::NotWritten);
         }
     }
@@ -207,7 +224,7 @@ mod tests {
         for code in [0, 10_023, 10_077, 10_158, 99_999] {
             assert_eq!(classify_code(code), PublishFailure::Unknown, "{code}");
         }
-        for error in [EngineError::ConnectionLost, EngineError::TimedOut] {
+        for error in [JetStreamError::ConnectionLost, JetStreamError::TimedOut] {
             assert_eq!(classify(&error), PublishFailure::Unknown);
         }
     }

@@ -186,6 +186,8 @@ fn check<T: PartialEq + std::fmt::Debug>(
 mod tests {
     use super::*;
 
+    type ChangeSetting = fn(&mut Config);
+
     #[test]
     fn the_own_settings_pass() {
         for replicas in [1, 3] {
@@ -195,7 +197,7 @@ mod tests {
 
     #[test]
     fn each_other_setting_is_refused_by_name() {
-        let changes: [(&str, fn(&mut Config)); 17] = [
+        let changes: [(&str, ChangeSetting); 17] = [
             ("subjects", |config| config.subjects.push("other".into())),
             ("mirror or sources", |config| {
                 config.mirror = Some(Default::default())

@@ -7,15 +7,15 @@ use std::str::FromStr;
 
 /// The version of a NATS server. Pre-releases count as their release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EngineVersion {
+pub struct JetStreamVersion {
     major: u32,
     minor: u32,
     patch: u32,
 }
 
-impl EngineVersion {
+impl JetStreamVersion {
     /// The oldest version whose compare-and-set and durability this ledger was tested with.
-    pub const OLDEST: EngineVersion = EngineVersion {
+    pub const OLDEST: JetStreamVersion = JetStreamVersion {
         major: 2,
         minor: 12,
         patch: 0,
@@ -25,32 +25,32 @@ impl EngineVersion {
 /// The text is not a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a version is three numbers, such as 2.12.8")]
-pub struct EngineVersionError;
+pub struct JetStreamVersionError;
 
-impl FromStr for EngineVersion {
-    type Err = EngineVersionError;
+impl FromStr for JetStreamVersion {
+    type Err = JetStreamVersionError;
 
-    fn from_str(text: &str) -> Result<Self, EngineVersionError> {
+    fn from_str(text: &str) -> Result<Self, JetStreamVersionError> {
         let release = text.strip_prefix('v').unwrap_or(text);
         let release = release.split(['-', '+']).next().unwrap_or_default();
         let mut numbers = release.split('.').map(str::parse);
         let mut number = || match numbers.next() {
             Some(Ok(number)) => Ok(number),
-            Some(Err(_)) | None => Err(EngineVersionError),
+            Some(Err(_)) | None => Err(JetStreamVersionError),
         };
-        let version = EngineVersion {
+        let version = JetStreamVersion {
             major: number()?,
             minor: number()?,
             patch: number()?,
         };
         match numbers.next() {
             None => Ok(version),
-            Some(_) => Err(EngineVersionError),
+            Some(_) => Err(JetStreamVersionError),
         }
     }
 }
 
-impl fmt::Display for EngineVersion {
+impl fmt::Display for JetStreamVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
     }
@@ -62,9 +62,9 @@ mod tests {
 
     #[test]
     fn versions_are_compared_by_number() {
-        let parse = |text: &str| text.parse::<EngineVersion>().expect(text);
+        let parse = |text: &str| text.parse::<JetStreamVersion>().expect(text);
         for old in ["1.4.1", "2.9.10", "2.11.15", "2.11.99-RC.1"] {
-            assert!(parse(old) < EngineVersion::OLDEST, "{old}");
+            assert!(parse(old) < JetStreamVersion::OLDEST, "{old}");
         }
         for new in [
             "2.12.0",
@@ -74,7 +74,7 @@ mod tests {
             "2.15.1+git",
             "3.0.0",
         ] {
-            assert!(parse(new) >= EngineVersion::OLDEST, "{new}");
+            assert!(parse(new) >= JetStreamVersion::OLDEST, "{new}");
         }
     }
 
@@ -82,8 +82,8 @@ mod tests {
     fn other_texts_are_no_versions() {
         for text in ["", "2", "2.12", "2.12.x", "2.12.1.1", "git"] {
             assert_eq!(
-                text.parse::<EngineVersion>(),
-                Err(EngineVersionError),
+                text.parse::<JetStreamVersion>(),
+                Err(JetStreamVersionError),
                 "{text}"
             );
         }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// An error of the engine.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum EngineError {
+pub(super) enum JetStreamError {
     /// There is no connection to any server, so nothing was sent.
     #[error("there is no connection to the engine")]
     NotConnected,
@@ -34,33 +34,33 @@ pub(super) enum EngineError {
     Other(#[source] async_nats::Error),
 }
 
-impl EngineError {
+impl JetStreamError {
     /// The engine's error code; `None` if no server answered with one.
     pub(super) fn code(&self) -> Option<ErrorCode> {
         match self {
-            EngineError::Refused { code, .. } => Some(ErrorCode(*code)),
+            JetStreamError::Refused { code, .. } => Some(ErrorCode(*code)),
             _ => None,
         }
     }
 }
 
-impl From<client::RequestError> for EngineError {
+impl From<client::RequestError> for JetStreamError {
     fn from(error: client::RequestError) -> Self {
         match error.kind() {
-            client::RequestErrorKind::NoResponders => EngineError::NoResponders,
-            client::RequestErrorKind::TimedOut => EngineError::TimedOut,
-            client::RequestErrorKind::MaxPayloadExceeded => EngineError::TooLarge,
-            _ => EngineError::Other(Box::new(error)),
+            client::RequestErrorKind::NoResponders => JetStreamError::NoResponders,
+            client::RequestErrorKind::TimedOut => JetStreamError::TimedOut,
+            client::RequestErrorKind::MaxPayloadExceeded => JetStreamError::TooLarge,
+            _ => JetStreamError::Other(Box::new(error)),
         }
     }
 }
 
-impl From<context::RequestError> for EngineError {
+impl From<context::RequestError> for JetStreamError {
     fn from(error: context::RequestError) -> Self {
         match error.kind() {
-            context::RequestErrorKind::NoResponders => EngineError::NoResponders,
-            context::RequestErrorKind::TimedOut => EngineError::TimedOut,
-            _ => EngineError::Other(Box::new(error)),
+            context::RequestErrorKind::NoResponders => JetStreamError::NoResponders,
+            context::RequestErrorKind::TimedOut => JetStreamError::TimedOut,
+            _ => JetStreamError::Other(Box::new(error)),
         }
     }
 }
@@ -68,13 +68,13 @@ impl From<context::RequestError> for EngineError {
 /// An answer of JetStream.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum EngineAnswer<T> {
-    Refused { error: EngineRefusal },
+enum JetStreamAnswer<T> {
+    Refused { error: JetStreamRefusal },
     Done(T),
 }
 
 #[derive(Deserialize)]
-struct EngineRefusal {
+struct JetStreamRefusal {
     /// Absent for some errors of the consensus between the servers.
     #[serde(default)]
     err_code: u64,
@@ -82,11 +82,11 @@ struct EngineRefusal {
     description: String,
 }
 
-impl<T> From<EngineAnswer<T>> for Result<T, EngineError> {
-    fn from(answer: EngineAnswer<T>) -> Self {
+impl<T> From<JetStreamAnswer<T>> for Result<T, JetStreamError> {
+    fn from(answer: JetStreamAnswer<T>) -> Self {
         match answer {
-            EngineAnswer::Done(answer) => Ok(answer),
-            EngineAnswer::Refused { error } => Err(EngineError::Refused {
+            JetStreamAnswer::Done(answer) => Ok(answer),
+            JetStreamAnswer::Refused { error } => Err(JetStreamError::Refused {
                 code: error.err_code,
                 description: error.description,
             }),
@@ -95,10 +95,10 @@ impl<T> From<EngineAnswer<T>> for Result<T, EngineError> {
 }
 
 /// Parses an answer of JetStream.
-pub(super) fn parse_answer<T: DeserializeOwned>(payload: &[u8]) -> Result<T, EngineError> {
-    match serde_json::from_slice::<EngineAnswer<T>>(payload) {
+pub(super) fn parse_answer<T: DeserializeOwned>(payload: &[u8]) -> Result<T, JetStreamError> {
+    match serde_json::from_slice::<JetStreamAnswer<T>>(payload) {
         Ok(answer) => answer.into(),
-        Err(error) => Err(EngineError::Other(Box::new(error))),
+        Err(error) => Err(JetStreamError::Other(Box::new(error))),
     }
 }
 
@@ -107,7 +107,7 @@ pub(super) async fn request_api<T: DeserializeOwned>(
     context: &Context,
     subject: String,
     payload: &impl Serialize,
-) -> Result<T, EngineError> {
-    let answer: EngineAnswer<T> = context.request(subject, payload).await?;
+) -> Result<T, JetStreamError> {
+    let answer: JetStreamAnswer<T> = context.request(subject, payload).await?;
     answer.into()
 }
