@@ -10,6 +10,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use testkit::servers::{NatsCluster, NatsVersion};
 use testkit::wait_until;
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 const STREAM: &str = "LEDGER";
@@ -152,36 +153,72 @@ impl RacingWriter {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn racing_writers_lose_nothing_while_the_leader_is_killed() {
-    let mut place = InCluster::start(NatsVersion::Newest);
-    let goal = Arc::new(Goal::default());
-    let mut writers = Vec::new();
-    for index in 0..3 {
-        let writer = RacingWriter {
-            ledger: place.open_at(index).await,
-            name: format!("writer {index}"),
-            acknowledged: BTreeMap::new(),
-            after: Seq::START,
-        };
-        writers.push(tokio::spawn(writer.run(Arc::clone(&goal))));
-    }
-    for _ in 0..KILLS {
-        goal.wait_for_more(APPENDS_BETWEEN).await;
-        let leader = place.cluster.wait_for_leader(STREAM);
-        place.cluster.members[leader].kill();
-        goal.wait_for_more(APPENDS_BETWEEN).await;
-        place.cluster.members[leader].restart();
-    }
-    goal.end_at(APPENDS);
-    let mut acknowledged = BTreeMap::new();
-    for writer in writers {
-        for (at, id) in writer.await.expect("no panic") {
-            assert_eq!(acknowledged.insert(at, id), None, "two entries at {at}");
+/// Three writers that race, each at another server.
+struct Race {
+    place: InCluster,
+    goal: Arc<Goal>,
+    writers: JoinSet<BTreeMap<Seq, EntryId>>,
+}
+
+impl Race {
+    async fn start(version: NatsVersion) -> Self {
+        let place = InCluster::start(version);
+        let goal = Arc::new(Goal::default());
+        let mut writers = JoinSet::new();
+        for index in 0..3 {
+            let writer = RacingWriter {
+                ledger: place.open_at(index).await,
+                name: format!("writer {index}"),
+                acknowledged: BTreeMap::new(),
+                after: Seq::START,
+            };
+            writers.spawn(writer.run(Arc::clone(&goal)));
+        }
+        Race {
+            place,
+            goal,
+            writers,
         }
     }
-    assert!(acknowledged.len() >= APPENDS);
-    check_whole(&place, &acknowledged).await;
+
+    /// Ends the race at this number of acknowledged appends, and checks what is stored.
+    async fn end_at(mut self, appends: usize) {
+        self.goal.end_at(appends);
+        let mut acknowledged = BTreeMap::new();
+        while let Some(finished) = self.writers.join_next().await {
+            for (at, id) in finished.expect("no panic") {
+                assert_eq!(acknowledged.insert(at, id), None, "two entries at {at}");
+            }
+        }
+        assert!(acknowledged.len() >= appends);
+        check_whole(&self.place, &acknowledged).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn racing_writers_lose_nothing_while_the_leader_is_killed() {
+    let mut race = Race::start(NatsVersion::Newest).await;
+    for _ in 0..KILLS {
+        race.goal.wait_for_more(APPENDS_BETWEEN).await;
+        let leader = race.place.cluster.wait_for_leader(STREAM);
+        race.place.cluster.members[leader].kill();
+        race.goal.wait_for_more(APPENDS_BETWEEN).await;
+        race.place.cluster.members[leader].restart();
+    }
+    race.end_at(APPENDS).await;
+}
+
+/// The leader that was silent takes itself for the leader when it goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn racing_writers_lose_nothing_while_the_leader_is_silent() {
+    let race = Race::start(NatsVersion::Oldest).await;
+    race.goal.wait_for_more(APPENDS_BETWEEN).await;
+    let leader = race.place.cluster.wait_for_leader(STREAM);
+    race.place.cluster.members[leader].pause();
+    race.goal.wait_for_more(APPENDS_BETWEEN).await;
+    race.place.cluster.members[leader].resume();
+    race.goal.wait_for_more(APPENDS_BETWEEN).await;
+    race.end_at(0).await;
 }
 
 /// Checks that every server tells the same entries, without a gap, and each acknowledged one at its place and only there.

@@ -192,6 +192,22 @@ impl NatsServer {
         }
     }
 
+    /// Stops the server with SIGSTOP: its connections stay, and nothing answers on them.
+    pub fn pause(&self) {
+        self.send_signal("STOP");
+    }
+
+    /// Lets the server go on after [`NatsServer::pause`].
+    pub fn resume(&self) {
+        self.send_signal("CONT");
+    }
+
+    fn send_signal(&self, name: &str) {
+        let id = self.process.as_ref().unwrap().id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(sent.unwrap().success());
+    }
+
     /// Starts the server again, with its ports and its data, and waits until it is ready. The server ends with the thread
     /// that calls this.
     pub fn restart(&mut self) {
@@ -217,11 +233,6 @@ impl NatsServer {
     /// `nats://127.0.0.1:PORT`
     pub fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.ports.client)
-    }
-
-    /// The id of the process, while the server runs.
-    pub fn process_id(&self) -> Option<u32> {
-        self.process.as_ref().map(Child::id)
     }
 
     /// The folder with the data of JetStream. To be copied or replaced only while the server does not run.

@@ -16,10 +16,15 @@ use async_nats::jetstream::stream::{Info, RawMessageErrorKind};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::json;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// Number of entries that are asked for at a time. With the largest entries this is 45 MB of answers, less than the
 /// 64 MB that a server holds back for a client.
 const REQUESTS_AT_ONCE: usize = 32;
+/// Time for the answer with the last place. Nobody answers while the stream has no leader, so this is how late a new leader
+/// may be noticed.
+const LAST_PLACE_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl JetStreamLedger {
     /// Reads at most `limit` entries after `after`.
@@ -68,7 +73,8 @@ pub(super) async fn ask_stream_info(context: &Context) -> Result<Info, JetStream
 
 /// Asks the stream's leader for the place of the last entry.
 pub(super) async fn ask_last_place(context: &Context) -> Result<Seq, JetStreamError> {
-    let info = ask_stream_info(context).await?;
+    let info = timeout(LAST_PLACE_TIMEOUT, ask_stream_info(context)).await;
+    let info = info.map_err(|_| JetStreamError::TimedOut)??;
     Ok(Seq(info.state.last_sequence))
 }
 
