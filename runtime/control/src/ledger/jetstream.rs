@@ -8,8 +8,9 @@
 //! most servers when an append returns, provided that the servers run with `sync_interval: always`.
 //!
 //! All reads are answered by the server that leads the stream. A leader that is cut off from the other servers may
-//! answer reads for some seconds after another server was elected, so a read may lag. An append never relies on a
-//! read: the stream itself decides whether an entry takes its place.
+//! answer reads for some seconds after another server was elected. Such an answer is refused where this ledger has seen
+//! later entries already; where it has not, the read lags. An append never relies on a read: the stream itself decides
+//! whether an entry takes its place.
 //!
 //! | module | what |
 //! |---|---|
@@ -68,6 +69,14 @@ pub struct JetStreamLedger {
     _watchers: JoinSet<()>,
 }
 
+/// The answer is older than what is known, or the stream has lost entries.
+#[derive(Debug, thiserror::Error)]
+#[error("the engine answers with {last} entries, but {known} were there before")]
+struct OldAnswer {
+    last: Seq,
+    known: Seq,
+}
+
 impl JetStreamLedger {
     /// Connects to the engine, and opens the ledger in its stream. Waits for an engine that has just started.
     pub async fn open(
@@ -105,7 +114,12 @@ impl JetStreamLedger {
     }
 
     async fn read(&self, after: Seq, limit: usize) -> Result<Vec<(Seq, LedgerEntry)>, ReadError> {
-        let entries = self.fetch_range(after, limit).await?;
+        let known = *self.last.borrow();
+        let last = self.last_on_stream().await?;
+        if last < known {
+            return Err(ReadError::Unavailable(Arc::new(OldAnswer { last, known })));
+        }
+        let entries = self.fetch_range(after, limit, last).await?;
         sealed::open_entries(&self.sealer, after, &entries)
     }
 }
@@ -143,7 +157,11 @@ impl SealedStore for JetStreamLedger {
         after: Seq,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<SealedEntry>, ReadError>> {
-        self.fetch_range(after, limit).boxed()
+        let read = async move {
+            let last = self.last_on_stream().await?;
+            self.fetch_range(after, limit, last).await
+        };
+        read.boxed()
     }
 
     fn append_sealed(

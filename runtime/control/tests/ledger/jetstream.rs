@@ -5,8 +5,8 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
 use async_nats::jetstream::{self, Context};
 use async_nats::{ConnectOptions, HeaderMap};
 use control::ledger::{
-    CopyCheckError, EntryId, JetStreamLedger, JetStreamOpenError, Ledger, MissingStream, ReadError,
-    Seq,
+    AppendError, CopyCheckError, EntryId, JetStreamLedger, JetStreamOpenError, Ledger,
+    MissingStream, ReadError, Seq,
 };
 use control::seal::SealKey;
 use std::error::Error;
@@ -16,6 +16,7 @@ use std::time::Duration;
 use testkit::servers::{NATS_SYSTEM_USER, NATS_USER, NatsServer, NatsVersion, PASSWORD};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::time::{sleep, timeout};
 
 type ChangeSetting = fn(&mut Config);
 
@@ -315,10 +316,10 @@ async fn a_dropped_ledger_closes_its_connection() {
     drop(ledger);
     let closed = async {
         while place.server.connection_count() > 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            sleep(Duration::from_millis(20)).await;
         }
     };
-    let closed = tokio::time::timeout(testkit::PATIENCE, closed).await;
+    let closed = timeout(testkit::PATIENCE, closed).await;
     closed.expect("in time");
 }
 
@@ -326,6 +327,24 @@ fn copy_folder(from: &Path, to: &Path) {
     let _ = std::fs::remove_dir_all(to);
     let copied = Command::new("cp").arg("-a").args([from, to]).status();
     assert!(copied.expect("runs").success());
+}
+
+/// A ledger that was open when its stream lost entries neither reads nor writes it.
+async fn refuses_a_shorter_stream(ledger: &JetStreamLedger) {
+    let read = async {
+        loop {
+            match Ledger::read(ledger, Seq::START, 100).await {
+                Err(error) if texts(&error).contains("10 entries, but 12 were there") => return,
+                Err(ReadError::Unavailable(_)) => sleep(Duration::from_millis(50)).await,
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    let read = timeout(testkit::PATIENCE, read).await;
+    read.expect("the client connects again");
+    let appended = Ledger::append(ledger, Seq(12), &entry("me")).await;
+    let refused = matches!(appended, Err(AppendError::Unavailable(_)));
+    assert!(refused, "{appended:?}");
 }
 
 /// A server that is restored from an older copy of its files, as after a loss of its disk.
@@ -349,10 +368,11 @@ async fn a_stream_that_has_lost_entries_is_refused() {
         .check_against_copy(Seq::START, copy_id)
         .await
         .expect("an empty copy");
-    drop(ledger);
+    let before = ledger;
     place.server.kill();
     copy_folder(&backup, &place.server.store());
     place.server.restart();
+    refuses_a_shorter_stream(&before).await;
 
     let ledger = place.ledger().await;
     let refused = ledger.check_against_copy(Seq(12), copy_id).await;

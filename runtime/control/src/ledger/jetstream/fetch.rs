@@ -27,13 +27,13 @@ const REQUESTS_AT_ONCE: usize = 32;
 const LAST_PLACE_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl JetStreamLedger {
-    /// Reads at most `limit` entries after `after`.
+    /// Reads at most `limit` entries after `after`, and none after `last`.
     pub(super) async fn fetch_range(
         &self,
         after: Seq,
         limit: usize,
+        last: Seq,
     ) -> Result<Vec<SealedEntry>, ReadError> {
-        let last = self.last_on_stream().await?;
         let limit = u64::try_from(limit).unwrap_or(u64::MAX);
         let end = after.0.saturating_add(limit).min(last.0);
         let requests = (after.0.saturating_add(1)..=end).map(|place| self.fetch_entry(Seq(place)));

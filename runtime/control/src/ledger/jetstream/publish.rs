@@ -36,10 +36,10 @@ const APPENDS_AT_ONCE: usize = 64;
 const CONFLICT_LOOKS: usize = 25;
 const CONFLICT_PAUSE: Duration = Duration::from_millis(200);
 
-/// Another append holds the place, but is not stored yet.
+/// The place is taken, but no entry can be read there.
 #[derive(Debug, thiserror::Error)]
-#[error("another append is on its way")]
-struct OtherAppendPending;
+#[error("the engine refused an entry because of another one, which cannot be read yet")]
+struct ConflictNotFound;
 
 /// The answer is for another stream or place, which contradicts the request.
 #[derive(Debug, thiserror::Error)]
@@ -139,13 +139,15 @@ impl JetStreamLedger {
         request::parse_answer(&answer.payload)
     }
 
-    /// Finds out which entry took the place. The leader refuses an append also while another one for the same place is
-    /// not stored yet, and that one may be lost with the leader. So a conflict is told only when the other entry can be
-    /// read.
+    /// Finds out which entry took the place. A leader refuses an append also while another one for the same place is not
+    /// stored yet, and that one may be lost with the leader. One that has been cut off from the other servers refuses
+    /// appends for places that it does not know. So a conflict is told only when the other entry can be read, or when
+    /// the writer names a place that nobody has seen.
     async fn describe_conflict(&self, after: Seq) -> AppendError {
+        let known = *self.last.borrow();
         for _ in 0..CONFLICT_LOOKS {
             if let Ok(actual) = self.last_on_stream().await
-                && actual != after
+                && (actual > after || (actual < after && known < after))
             {
                 return AppendError::Conflict {
                     expected: after,
@@ -154,7 +156,7 @@ impl JetStreamLedger {
             }
             sleep(CONFLICT_PAUSE).await;
         }
-        AppendError::Unavailable(Arc::new(OtherAppendPending))
+        AppendError::Unavailable(Arc::new(ConflictNotFound))
     }
 }
 
