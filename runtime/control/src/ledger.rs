@@ -4,18 +4,29 @@
 //! an entry. Only the reconciler that started last writes, except for tokens that are created offline.
 
 mod contract;
+mod copy;
 mod entry;
 mod error;
+mod follower;
+mod jetstream;
 mod memory;
+mod sealed;
 mod sequence;
 mod sqlite;
 
 pub use contract::Ledger;
+pub use copy::{CopyError, copy_sealed};
 pub use entry::{
     EntryId, IDEMPOTENCY_KEY_BYTES_MAX, IdempotencyKey, IdempotencyKeyError, LedgerChange,
     LedgerEntry,
 };
 pub use error::{AppendError, ENTRY_BYTES_MAX, LedgerCause, ReadError};
+pub use follower::{FollowError, LedgerFollower};
+pub use jetstream::{
+    CopyCheckError, JetStreamLedger, JetStreamLogin, JetStreamOpenError, JetStreamOptions,
+    JetStreamTls, JetStreamVersion, MissingStream, StreamSettingError,
+};
 pub use memory::MemoryLedger;
+pub use sealed::{SealedEntry, SealedStore};
 pub use sequence::Seq;
 pub use sqlite::{LedgerOpenError, SqliteLedger};

@@ -16,6 +16,11 @@ impl Seq {
     pub const fn next(self) -> Seq {
         Seq(self.0 + 1)
     }
+
+    /// The place before this one; `None` for [`Seq::START`].
+    pub fn previous(self) -> Option<Seq> {
+        self.0.checked_sub(1).map(Seq)
+    }
 }
 
 impl fmt::Display for Seq {

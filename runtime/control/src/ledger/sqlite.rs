@@ -11,7 +11,8 @@ pub use file::LedgerOpenError;
 
 use super::contract::Ledger;
 use super::entry::LedgerEntry;
-use super::error::{AppendError, LedgerCause, ReadError};
+use super::error::{AppendError, ReadError};
+use super::sealed::{self, LEDGER_NAME, SealedEntry, SealedStore};
 use super::sequence::Seq;
 use crate::seal::{SealKey, Sealer};
 use futures_util::FutureExt;
@@ -25,8 +26,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 /// Maximum number of queued jobs. A caller with a further job waits.
 const JOBS_MAX: usize = 64;
-/// The name of the ledger, to which the seals of entries are bound.
-const NAME: &str = "dyno control";
 
 type LedgerJob = Box<dyn FnOnce(&mut Connection) + Send>;
 
@@ -72,7 +71,7 @@ impl SqliteLedger {
                 source,
             })?;
         Ok(SqliteLedger {
-            sealer: Arc::new(Sealer::new(&key, NAME)),
+            sealer: Arc::new(Sealer::new(&key, LEDGER_NAME)),
             last: Arc::new(watch::channel(last).0),
             jobs: Some(jobs),
             thread: Some(thread),
@@ -94,14 +93,12 @@ impl SqliteLedger {
         Ok(answer)
     }
 
-    async fn append(&self, after: Seq, entry: &LedgerEntry) -> Result<Seq, AppendError> {
-        let (at, id) = (after.next(), entry.id);
-        let sealed = self.sealer.seal(at.0, id.bytes(), &entry.encode()?);
-        let sealed = sealed.ok_or(AppendError::TooLarge { bytes: usize::MAX })?;
+    /// Appends sealed entries, all of them or none.
+    async fn append_rows(&self, after: Seq, rows: Vec<SealedEntry>) -> Result<Seq, AppendError> {
         let last = Arc::clone(&self.last);
         let answer = self.begin(move |connection| {
-            let appended = file::append(connection, after, id, &sealed);
-            if appended.is_ok() {
+            let appended = file::append(connection, after, &rows);
+            if let Ok(at) = appended {
                 last.send_replace(at);
             }
             appended
@@ -114,48 +111,38 @@ impl SqliteLedger {
             .unwrap_or_else(|_| Err(AppendError::Ambiguous(Arc::new(LedgerThreadEnded))))
     }
 
-    async fn read(&self, after: Seq, limit: usize) -> Result<Vec<(Seq, LedgerEntry)>, ReadError> {
-        let sealer = Arc::clone(&self.sealer);
+    async fn append(&self, after: Seq, entry: &LedgerEntry) -> Result<Seq, AppendError> {
+        let row = sealed::seal_entry(&self.sealer, after.next(), entry)?;
+        self.append_rows(after, vec![row]).await
+    }
+
+    /// Runs a job that reads.
+    async fn query<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Connection) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, ReadError> {
         let gone = || ReadError::Unavailable(Arc::new(LedgerThreadEnded));
-        let answer = self.begin(move |connection| {
-            let rows = file::read(connection, after, limit)
-                .map_err(|source| ReadError::Unavailable(Arc::new(source)))?;
-            opened(&sealer, after, rows)
-        });
+        let answer = self.begin(move |connection| job(connection));
         let answer = answer.await.map_err(|_| gone())?;
         answer.await.unwrap_or_else(|_| Err(gone()))
     }
-}
 
-/// Opens the entries in these rows, which must follow `after` without a gap.
-fn opened(
-    sealer: &Sealer,
-    after: Seq,
-    rows: Vec<file::SealedRow>,
-) -> Result<Vec<(Seq, LedgerEntry)>, ReadError> {
-    let mut entries = Vec::with_capacity(rows.len());
-    let mut expected = after.next();
-    for row in rows {
-        let at = Seq(row.seq);
-        if at != expected {
-            return Err(ReadError::Missing { at: expected });
-        }
-        let plain = sealer.open(at.0, row.id, &row.sealed);
-        let plain = plain.ok_or(ReadError::Sealed { at })?;
-        let entry = LedgerEntry::decode(&plain).map_err(|source| ReadError::Unknown {
-            at,
-            source: withheld(&source),
-        })?;
-        entries.push((at, entry));
-        expected = at.next();
+    async fn read(&self, after: Seq, limit: usize) -> Result<Vec<(Seq, LedgerEntry)>, ReadError> {
+        let sealer = Arc::clone(&self.sealer);
+        self.query(move |connection| {
+            let rows = read_rows(connection, after, limit)?;
+            sealed::open_entries(&sealer, after, &rows)
+        })
+        .await
     }
-    Ok(entries)
 }
 
-/// Describes a parse error by its position, without any content of the entry.
-fn withheld(error: &serde_json::Error) -> LedgerCause {
-    let text = format!("{:?} error at byte {}", error.classify(), error.column());
-    Arc::new(std::io::Error::other(text))
+fn read_rows(
+    connection: &Connection,
+    after: Seq,
+    limit: usize,
+) -> Result<Vec<SealedEntry>, ReadError> {
+    file::read(connection, after, limit).map_err(|source| ReadError::Unavailable(Arc::new(source)))
 }
 
 impl Drop for SqliteLedger {
@@ -187,6 +174,42 @@ impl Ledger for SqliteLedger {
 
     fn watch(&self) -> watch::Receiver<Seq> {
         self.last.subscribe()
+    }
+}
+
+impl SealedStore for SqliteLedger {
+    fn last_place(&self) -> BoxFuture<'_, Result<Seq, ReadError>> {
+        let last = self.query(|connection| {
+            file::last(connection).map_err(|source| ReadError::Unavailable(Arc::new(source)))
+        });
+        last.boxed()
+    }
+
+    fn read_sealed(
+        &self,
+        after: Seq,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<SealedEntry>, ReadError>> {
+        let rows = self.query(move |connection| {
+            let rows = read_rows(connection, after, limit)?;
+            sealed::check_places(after, &rows)?;
+            Ok(rows)
+        });
+        rows.boxed()
+    }
+
+    /// All entries are stored in one transaction: all of them or none.
+    fn append_sealed(
+        &self,
+        after: Seq,
+        entries: Vec<SealedEntry>,
+    ) -> BoxFuture<'_, Result<Seq, AppendError>> {
+        self.append_rows(after, entries).boxed()
+    }
+
+    fn can_open(&self, entry: &SealedEntry) -> bool {
+        let SealedEntry { at, id, sealed } = entry;
+        self.sealer.open(at.0, id.bytes(), sealed).is_some()
     }
 }
 

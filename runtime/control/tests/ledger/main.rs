@@ -2,11 +2,17 @@
 //!
 //! Owns the contract of a ledger. Must not know how a ledger is implemented.
 
+mod cluster;
+mod copies;
 mod full;
+mod jetstream;
 mod kill;
+mod lost_answers;
 mod places;
+mod proxy;
 mod sqlite;
 mod suite;
+mod tls;
 
 /// The whole suite for one kind of ledger.
 macro_rules! suite {
@@ -38,3 +44,5 @@ macro_rules! suite {
 
 suite!(in_memory, places::InMemory);
 suite!(in_sqlite, places::InSqlite);
+suite!(in_old_jetstream, places::InOldJetStream);
+suite!(in_new_jetstream, places::InNewJetStream);

@@ -1,12 +1,17 @@
 //! Storage for ledgers under test, and how each kind is reopened.
 
 use control::ledger::{
-    EntryId, Ledger, LedgerChange, LedgerEntry, MemoryLedger, Seq, SqliteLedger,
+    EntryId, JetStreamLedger, JetStreamLogin, JetStreamOpenError, JetStreamOptions, Ledger,
+    LedgerChange, LedgerEntry, MemoryLedger, MissingStream, Seq, SqliteLedger,
 };
+use control::seal::SealKey;
 use grid::desired::Fact;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tempfile::TempDir;
+use testkit::servers::{NATS_USER, NatsServer, NatsVersion, PASSWORD};
+use tokio::runtime::Handle;
+use tokio::task::block_in_place;
 
 /// Storage of one ledger.
 pub(crate) trait Place {
@@ -48,6 +53,100 @@ impl InSqlite {
 impl Place for InSqlite {
     fn open(&self) -> Arc<dyn Ledger> {
         Arc::new(self.sqlite())
+    }
+}
+
+/// One server, and a key.
+pub(crate) struct InJetStream {
+    pub(crate) server: NatsServer,
+    keys: TempDir,
+}
+
+impl InJetStream {
+    pub(crate) fn start(version: NatsVersion) -> Self {
+        InJetStream::with(NatsServer::start(version))
+    }
+
+    pub(crate) fn with(server: NatsServer) -> Self {
+        let keys = tempfile::tempdir().expect("a folder");
+        InJetStream { server, keys }
+    }
+
+    pub(crate) fn key(&self) -> SealKey {
+        SealKey::load_or_create(&self.keys.path().join("ledger.key")).expect("made")
+    }
+
+    pub(crate) fn options(&self) -> JetStreamOptions {
+        stream_options(vec![self.server.url()], 1)
+    }
+
+    /// Opens the ledger with changed options.
+    pub(crate) async fn open_with(
+        &self,
+        change: impl FnOnce(&mut JetStreamOptions),
+    ) -> Result<JetStreamLedger, JetStreamOpenError> {
+        let mut options = self.options();
+        change(&mut options);
+        JetStreamLedger::open(&options, &self.key()).await
+    }
+
+    pub(crate) async fn ledger(&self) -> JetStreamLedger {
+        self.open_with(|_| {}).await.expect("opens")
+    }
+}
+
+impl Place for InJetStream {
+    fn open(&self) -> Arc<dyn Ledger> {
+        block_in_place(|| Handle::current().block_on(async { Arc::new(self.ledger().await) as _ }))
+    }
+}
+
+/// A server of the oldest version.
+pub(crate) struct InOldJetStream(InJetStream);
+
+impl Default for InOldJetStream {
+    fn default() -> Self {
+        InOldJetStream(InJetStream::start(NatsVersion::Oldest))
+    }
+}
+
+impl Place for InOldJetStream {
+    fn open(&self) -> Arc<dyn Ledger> {
+        self.0.open()
+    }
+}
+
+/// A server of the newest version.
+pub(crate) struct InNewJetStream(InJetStream);
+
+impl Default for InNewJetStream {
+    fn default() -> Self {
+        InNewJetStream(InJetStream::start(NatsVersion::Newest))
+    }
+}
+
+impl Place for InNewJetStream {
+    fn open(&self) -> Arc<dyn Ledger> {
+        self.0.open()
+    }
+}
+
+/// Options for a ledger at these servers, whose stream is created if it is absent.
+pub(crate) fn stream_options(urls: Vec<String>, replicas: usize) -> JetStreamOptions {
+    JetStreamOptions {
+        urls,
+        login: Some(stream_login(NATS_USER)),
+        tls: None,
+        replicas,
+        missing_stream: MissingStream::Create,
+        system_login: None,
+    }
+}
+
+pub(crate) fn stream_login(user: &str) -> JetStreamLogin {
+    JetStreamLogin {
+        user: user.to_owned(),
+        password: PASSWORD.to_owned(),
     }
 }
 

@@ -4,6 +4,7 @@
 
 use crate::ledger::entry::EntryId;
 use crate::ledger::error::AppendError;
+use crate::ledger::sealed::SealedEntry;
 use crate::ledger::sequence::Seq;
 use crate::seal::{SealKeyError, sync_folder};
 use fail::fail_point;
@@ -63,13 +64,6 @@ pub enum LedgerOpenError {
         /// The version of its schema.
         found: i64,
     },
-}
-
-/// One entry, as stored.
-pub(super) struct SealedRow {
-    pub(super) seq: u64,
-    pub(super) id: [u8; 16],
-    pub(super) sealed: Vec<u8>,
 }
 
 /// Opens or creates the file. Also returns the place of the last entry.
@@ -138,18 +132,18 @@ fn create(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-fn last(connection: &Connection) -> rusqlite::Result<Seq> {
+/// The place of the last entry.
+pub(super) fn last(connection: &Connection) -> rusqlite::Result<Seq> {
     let select = "SELECT coalesce(max(seq), 0) FROM entries";
     let last: i64 = connection.query_row(select, [], |row| row.get(0))?;
     Ok(Seq(last.cast_unsigned()))
 }
 
-/// Appends one entry after `after`.
+/// Appends entries after `after`, in one transaction.
 pub(super) fn append(
     connection: &mut Connection,
     after: Seq,
-    id: EntryId,
-    sealed: &[u8],
+    entries: &[SealedEntry],
 ) -> Result<Seq, AppendError> {
     fail_point!("ledger-before-append");
     let nothing_written = |source| AppendError::Unavailable(Arc::new(source));
@@ -164,13 +158,17 @@ pub(super) fn append(
         });
     }
     let insert = "INSERT INTO entries (seq, id, sealed) VALUES (?1, ?2, ?3)";
-    transaction
-        .execute(insert, (after.next().0.cast_signed(), id.bytes(), sealed))
-        .map_err(nothing_written)?;
+    let mut end = after;
+    for SealedEntry { at, id, sealed } in entries {
+        transaction
+            .execute(insert, (at.0.cast_signed(), id.bytes(), sealed))
+            .map_err(nothing_written)?;
+        end = *at;
+    }
     fail_point!("ledger-before-commit");
     transaction.commit().map_err(of_commit)?;
     fail_point!("ledger-after-append");
-    Ok(after.next())
+    Ok(end)
 }
 
 /// Classifies an error of a commit. The last write of a commit makes the commit valid, so after a failed write the
@@ -199,14 +197,14 @@ pub(super) fn read(
     connection: &Connection,
     after: Seq,
     limit: usize,
-) -> rusqlite::Result<Vec<SealedRow>> {
+) -> rusqlite::Result<Vec<SealedEntry>> {
     let select = "SELECT seq, id, sealed FROM entries WHERE seq > ?1 ORDER BY seq LIMIT ?2";
     let mut statement = connection.prepare_cached(select)?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = statement.query_map((after.0.cast_signed(), limit), |row| {
-        Ok(SealedRow {
-            seq: row.get::<_, i64>(0)?.cast_unsigned(),
-            id: row.get(1)?,
+        Ok(SealedEntry {
+            at: Seq(row.get::<_, i64>(0)?.cast_unsigned()),
+            id: EntryId::from_bytes(row.get(1)?),
             sealed: row.get(2)?,
         })
     })?;
