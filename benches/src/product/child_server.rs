@@ -20,7 +20,7 @@ use crate::machine::process::{self, CpuTime, ProcessResources};
 /// How long a server has to answer its first request; the first start compiles.
 const START_MAX: Duration = Duration::from_secs(120);
 /// Time between two looks at a server that starts.
-const START_POLL: Duration = Duration::from_millis(20);
+const START_POLL: Duration = Duration::from_millis(5);
 /// How long a server has to end after Ctrl-C.
 const STOP_MAX: Duration = Duration::from_secs(5);
 /// Bytes read at a time of a log that nobody looks at.
