@@ -56,11 +56,7 @@ impl NativeServer {
     }
 
     /// Installs what is missing: tools, the server, and the packages of the app in `folder`.
-    pub(crate) fn prepare(
-        self,
-        folder: &Path,
-        installer: &PeerInstaller,
-    ) -> Result<NativeProgram> {
+    pub(crate) fn prepare(self, folder: &Path, installer: &PeerInstaller) -> Result<NativeProgram> {
         let mut ready = NativeProgram {
             server: self,
             folder: folder.to_owned(),

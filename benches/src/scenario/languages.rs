@@ -25,6 +25,7 @@ const TOOLCHAINS: &str = "toolchains";
 /// An app that is measured.
 struct BuiltApp<'a> {
     app: &'a LanguageApp,
+    /// Nothing if dyno is measured alone.
     native: Option<&'a NativeProgram>,
     slug: &'a SlugFile,
     options: &'a BenchOptions,
@@ -62,7 +63,7 @@ pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<Sc
         let slug = changed.build().context(app.title)?;
         let built = BuiltApp {
             app,
-            native: native.as_ref(),
+            native: native.as_ref().filter(|_| !options.no_peers),
             slug: &slug,
             options,
             product,

@@ -197,7 +197,8 @@ impl ContestField<'_> {
             std::fs::write(pages.join(name), content).context("cannot write the peers' pages")?;
         }
         let guest = self.guest.clone();
-        let installer = PeerInstaller::new(repository().join(INSTALL_FOLDER), !self.options.no_install);
+        let installer =
+            PeerInstaller::new(repository().join(INSTALL_FOLDER), !self.options.no_install);
         let site = PeerSite {
             folder: &folder,
             pages: &pages,

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::BuiltApp;
 use crate::load::closed_loop::{self, FetchedPage, LoadTarget};
 use crate::measure::rounds::{self, Contestant, IsNeeded, RoundPlan, ServerTurn};
+use crate::peers::NativeProgram;
 use crate::product::child_server::{ChildServer, LogTarget};
 use crate::report::document::ScenarioOutcome;
 
@@ -23,6 +24,8 @@ const ELEMENTS: u32 = 2_000;
 /// The number whose Fibonacci number is computed, by recursion.
 const FIBONACCI: u32 = 24;
 const CPU: &str = "CPU per request";
+/// The kind of request whose figures have gates.
+const HELLO: &str = "hello";
 
 /// A request that all apps answer.
 struct LanguageRequest {
@@ -36,7 +39,7 @@ fn requests() -> [LanguageRequest; 4] {
     let elements = serde_json::Value::from_iter((1..=ELEMENTS).map(element)).to_string();
     let request = |kind, bytes| LanguageRequest { kind, bytes };
     [
-        request("hello", closed_loop::get(PROBE)),
+        request(HELLO, closed_loop::get(PROBE)),
         request("page", closed_loop::get("/page")),
         request(
             "JSON",
@@ -49,48 +52,31 @@ fn requests() -> [LanguageRequest; 4] {
 impl BuiltApp<'_> {
     /// Adds the CPU of each kind of request, on a dyno and beside it.
     pub(super) fn measure_requests(&self, outcome: &mut ScenarioOutcome) -> Result<()> {
-        let Some(subject) = self.app.native_subject() else {
+        let Some(beside) = self.app.native_subject() else {
             return Ok(());
         };
         let dyno = Rc::new(self.dyno()?);
-        let native = Rc::new(self.native_server()?);
+        let native = self.native_server()?.map(Rc::new);
         outcome.commands.extend(dyno.commands());
-        outcome.commands.extend(native.commands());
+        outcome
+            .commands
+            .extend(native.iter().flat_map(|native| native.commands()));
         let mut contestants = Vec::new();
-        for LanguageRequest { kind, bytes } in &requests() {
-            let ours = ask(&dyno, bytes)?;
+        for request in &requests() {
+            let answer = ask(&dyno, &request.bytes)?;
+            let (kind, status) = (request.kind, answer.status);
+            let text = String::from_utf8_lossy(&answer.body);
             ensure!(
-                ours.status == 200,
-                "{kind} is answered with status {}: {}",
-                ours.status,
-                String::from_utf8_lossy(&ours.body)
+                status == 200,
+                "{kind} is answered with status {status}: {text}"
             );
-            let theirs = ask(&native, bytes).with_context(|| subject.clone())?;
-            ensure!(
-                ours == theirs,
-                "{kind} is not answered as by {subject}: {} with {} bytes of {}, instead of {} with {} bytes of {}",
-                ours.status,
-                ours.body.len(),
-                ours.header,
-                theirs.status,
-                theirs.body.len(),
-                theirs.header
-            );
-            let contestant = |subject: &str, needed, server: &Rc<ChildServer>| Contestant {
-                name: row(subject, kind),
-                needed,
-                server: Rc::clone(server),
-                targets: vec![LoadTarget {
-                    address: server.address,
-                    request: bytes.clone(),
-                    status: 200,
-                    body_bytes: ours.body.len()..=ours.body.len(),
-                }],
-                connections: CONNECTIONS,
-                turns: Vec::new(),
-            };
-            contestants.push(contestant(&self.app.dyno_subject(), IsNeeded::Yes, &dyno));
-            contestants.push(contestant(&subject, IsNeeded::No, &native));
+            let own = self.app.dyno_subject();
+            contestants.push(request.contestant(&own, IsNeeded::Yes, &dyno, &answer));
+            if let Some(native) = &native {
+                let theirs = ask(native, &request.bytes).with_context(|| beside.clone())?;
+                ensure_same(kind, &answer, &theirs).with_context(|| beside.clone())?;
+                contestants.push(request.contestant(&beside, IsNeeded::No, native, &answer));
+            }
         }
         let plan = RoundPlan {
             repeats: self.options.repeats,
@@ -98,7 +84,8 @@ impl BuiltApp<'_> {
             every: u64::MAX,
         };
         outcome.skipped.extend(rounds::run(&mut contestants, plan)?);
-        self.add_figures(outcome, &contestants, &subject);
+        self.add_readings(outcome, &contestants, &beside);
+        self.add_ratios(outcome, &beside);
         Ok(())
     }
 
@@ -108,49 +95,90 @@ impl BuiltApp<'_> {
             .start(&self.slug.file, 1, log, PROBE, Some(self.budget))
     }
 
-    fn native_server(&self) -> Result<ChildServer> {
-        let native = self.native.context("there is no native server")?;
-        native.start(self.budget, &self.product.file("native.errors"), PROBE)
+    fn native_server(&self) -> Result<Option<ChildServer>> {
+        let errors = self.product.file("native.errors");
+        let start = |native: &NativeProgram| native.start(self.budget, &errors, PROBE);
+        self.native.map(start).transpose()
     }
 
-    fn add_figures(&self, outcome: &mut ScenarioOutcome, all: &[Contestant], native: &str) {
+    fn add_readings(&self, outcome: &mut ScenarioOutcome, all: &[Contestant], beside: &str) {
         let own = self.app.dyno_subject();
-        let kinds = requests().map(|request| request.kind);
         let figures: [(&str, fn(&ServerTurn) -> f64); 2] = [
             (CPU, |turn| turn.per_request(turn.server.total())),
             ("latency p50", |turn| turn.latency_micros(0, 0.5)),
         ];
         for (figure, read) in figures {
-            for kind in kinds {
-                for subject in [&own, native] {
+            for LanguageRequest { kind, .. } in requests() {
+                for subject in [&*own, beside] {
                     let named = |it: &&Contestant| it.name == row(subject, kind);
                     let Some(contestant) = all.iter().find(named) else {
                         continue;
                     };
                     let samples = contestant.turns.iter().map(read).collect();
-                    let name = format!("{kind}: {figure}");
-                    let added = outcome.add(subject, &name, "µs", samples);
-                    let is_gated = figure == CPU && kind == "hello" && *subject == own;
+                    let added = outcome.add(subject, &format!("{kind}: {figure}"), "µs", samples);
+                    let is_gated = figure == CPU && kind == HELLO && subject == own;
                     if let Some(most) = self.app.hello_micros_max.filter(|_| is_gated) {
                         added.gate(most);
                     }
                 }
             }
         }
-        for kind in kinds {
-            let (name, called) = (
-                format!("{kind}: {CPU}"),
-                format!("{kind}: times native CPU"),
-            );
-            if outcome.figure(native, &name).is_none() {
+    }
+
+    fn add_ratios(&self, outcome: &mut ScenarioOutcome, beside: &str) {
+        for LanguageRequest { kind, .. } in requests() {
+            let cpu = format!("{kind}: {CPU}");
+            if outcome.figure(beside, &cpu).is_none() {
                 continue;
             }
-            let ratio = outcome.add_ratio(&name, &own, native, &called);
-            if let Some(most) = self.app.hello_times_max.filter(|_| kind == "hello") {
+            let called = format!("{kind}: times native CPU");
+            let ratio = outcome.add_ratio(&cpu, &self.app.dyno_subject(), beside, &called);
+            if let Some(most) = self.app.hello_times_max.filter(|_| kind == HELLO) {
                 ratio.gate(most);
             }
         }
     }
+}
+
+impl LanguageRequest {
+    fn contestant(
+        &self,
+        subject: &str,
+        needed: IsNeeded,
+        server: &Rc<ChildServer>,
+        answer: &FetchedPage,
+    ) -> Contestant {
+        let bytes = answer.body.len();
+        let target = LoadTarget {
+            address: server.address,
+            request: self.bytes.clone(),
+            status: answer.status,
+            body_bytes: bytes..=bytes,
+        };
+        Contestant {
+            name: row(subject, self.kind),
+            needed,
+            server: Rc::clone(server),
+            targets: vec![target],
+            connections: CONNECTIONS,
+            turns: Vec::new(),
+        }
+    }
+}
+
+/// Checks that two servers have answered alike.
+fn ensure_same(kind: &str, dyno: &FetchedPage, native: &FetchedPage) -> Result<()> {
+    let shown = |page: &FetchedPage| {
+        let (status, media, bytes) = (page.status, &page.header, page.body.len());
+        format!("{status}, {media}, {bytes} bytes")
+    };
+    ensure!(
+        dyno == native,
+        "{kind} is answered otherwise: {} instead of {}",
+        shown(native),
+        shown(dyno)
+    );
+    Ok(())
 }
 
 fn row(subject: &str, kind: &str) -> String {
