@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::BuiltApp;
 use crate::load::closed_loop::{self, FetchedPage, LoadTarget};
+use crate::measure::FigureReader;
 use crate::measure::rounds::{self, Contestant, IsNeeded, RoundPlan, ServerTurn};
 use crate::peers::NativeProgram;
 use crate::product::child_server::{ChildServer, LogTarget};
@@ -103,11 +104,11 @@ impl BuiltApp<'_> {
 
     fn add_readings(&self, outcome: &mut ScenarioOutcome, all: &[Contestant], beside: &str) {
         let own = self.app.dyno_subject();
-        let figures: [(&str, fn(&ServerTurn) -> f64); 2] = [
-            (CPU, |turn| turn.per_request(turn.server.total())),
-            ("latency p50", |turn| turn.latency_micros(0, 0.5)),
+        let figures: [FigureReader<ServerTurn>; 2] = [
+            (CPU, "µs", |turn| turn.per_request(turn.server.total())),
+            ("latency p50", "µs", |turn| turn.latency_micros(0, 0.5)),
         ];
-        for (figure, read) in figures {
+        for (figure, unit, read) in figures {
             for LanguageRequest { kind, .. } in requests() {
                 for subject in [&*own, beside] {
                     let named = |it: &&Contestant| it.name == row(subject, kind);
@@ -115,7 +116,7 @@ impl BuiltApp<'_> {
                         continue;
                     };
                     let samples = contestant.turns.iter().map(read).collect();
-                    let added = outcome.add(subject, &format!("{kind}: {figure}"), "µs", samples);
+                    let added = outcome.add(subject, &format!("{kind}: {figure}"), unit, samples);
                     let is_gated = figure == CPU && kind == HELLO && subject == own;
                     if let Some(most) = self.app.hello_micros_max.filter(|_| is_gated) {
                         added.gate(most);
