@@ -100,7 +100,7 @@ fn how(options: &BenchOptions) -> String {
     format!(
         "each app on one dyno and on its native server, from the same source; CPU: user + system of all processes, closed \
          loop over {} connections, {repeats} rounds of {} s, in turn; first request after boot: GET of a dyno that sleeps, \
-         code not loaded, its native code in the cache; of a native server: from its start to its first answer; memory: PSS \
+         code not loaded, its native code in the cache; of Go's dynos, which never sleep: from web=0 to web=1; of a native server: from its start to its first answer; memory: PSS \
          of the process with {dynos} dynos that have answered less that with one, for each; of a native server, all of it; \
          at work: PSS after {} requests of one dyno less that after the first; growth: PSS after {} more less that, \
          {repeats} times in a row; asleep: PSS with {dynos} sleeping apps less that with one, for each; kept: PSS when all \

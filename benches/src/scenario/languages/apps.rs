@@ -138,6 +138,11 @@ impl LanguageApp {
         self.folder.rsplit('/').next().unwrap_or(self.folder)
     }
 
+    /// Whether its dynos fall asleep: the router calls handlers, and only those sleep. A program in Go is a server.
+    pub(super) fn sleeps(&self) -> bool {
+        self.native != Some(NativeServer::Go)
+    }
+
     /// The row of the app on dyno. Stable.
     pub(super) fn dyno_subject(&self) -> String {
         match self.native {

@@ -39,7 +39,10 @@ impl BuiltApp<'_> {
             client: BenchClient::new(serve.apps),
             serve,
         };
-        probe.measure_many(outcome)?;
+        match self.app.sleeps() {
+            true => probe.measure_many(outcome)?,
+            false => probe.measure_many_awake(outcome)?,
+        }
         probe.measure_one(outcome)
     }
 }
@@ -51,18 +54,10 @@ impl MemoryProbe<'_> {
         self.ask("first", 1)?;
         self.until_asleep()?;
         let one_asleep = self.settled_mib()?;
-        for number in 0..DYNOS {
-            self.serve
-                .deploy(&format!("more-{number}"), self.built.slug)?;
-        }
+        self.deploy_more()?;
         self.until_asleep()?;
         let asleep = self.settled_mib()?;
-        self.ask("first", 1)?;
-        let one = self.mib()?;
-        for number in 0..DYNOS {
-            self.ask(&format!("more-{number}"), 1)?;
-        }
-        let awake = (self.mib()? - one) / f64::from(DYNOS);
+        let awake = self.wake_more()?;
         outcome.add(&subject, AWAKE, "MiB", vec![awake]);
         let each = (asleep - one_asleep) / f64::from(DYNOS);
         outcome.add(&subject, "memory asleep, each", "MiB", vec![each]);
@@ -70,6 +65,37 @@ impl MemoryProbe<'_> {
         let kept = (self.settled_mib()? - asleep) / f64::from(DYNOS + 1);
         outcome.add(&subject, "kept by each after sleep", "MiB", vec![kept]);
         Ok(())
+    }
+
+    /// Many apps whose dynos never sleep.
+    fn measure_many_awake(&mut self, outcome: &mut ScenarioOutcome) -> Result<()> {
+        self.ask("first", 1)?;
+        let one = self.settled_mib()?;
+        self.deploy_more()?;
+        for number in 0..DYNOS {
+            self.ask(&format!("more-{number}"), 1)?;
+        }
+        let awake = (self.settled_mib()? - one) / f64::from(DYNOS);
+        outcome.add(&self.built.app.dyno_subject(), AWAKE, "MiB", vec![awake]);
+        Ok(())
+    }
+
+    fn deploy_more(&self) -> Result<()> {
+        for number in 0..DYNOS {
+            let app = format!("more-{number}");
+            self.serve.deploy(&app, self.built.slug)?;
+        }
+        Ok(())
+    }
+
+    /// Wakes the first app, then the others. Returns what each of those takes, in MiB.
+    fn wake_more(&mut self) -> Result<f64> {
+        self.ask("first", 1)?;
+        let one = self.mib()?;
+        for number in 0..DYNOS {
+            self.ask(&format!("more-{number}"), 1)?;
+        }
+        Ok((self.mib()? - one) / f64::from(DYNOS))
     }
 
     /// One dyno at work.
