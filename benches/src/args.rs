@@ -26,6 +26,8 @@ pub(crate) struct BenchArgs {
 
 /// Seconds of load in a turn when nobody said how many.
 const TURN_SECONDS: u64 = 4;
+/// The same for `languages`, which has many turns.
+const LANGUAGE_TURN_SECONDS: u64 = 2;
 /// Seconds of `abuse` when nobody said how many.
 const ABUSE_SECONDS: u64 = 600;
 
@@ -95,7 +97,7 @@ pub(crate) struct BenchOptions {
     /// Rounds; in each one every server has its turn
     #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(3..=100))]
     pub(crate) repeats: u32,
-    /// Seconds of load: in a turn [default: 4], or of `abuse` [default: 600]
+    /// Seconds of load: in a turn [default: 4, of `languages` 2], or of `abuse` [default: 600]
     #[arg(long, value_parser = value_parser!(u64).range(1..=86_400))]
     pub(crate) seconds: Option<u64>,
     /// Keep-alive connections that ask all the time
@@ -149,6 +151,9 @@ pub(crate) struct BenchOptions {
     /// Sleeping dynos that `wake` wakes, one after the other, in each round; twice
     #[arg(long, default_value_t = 100, value_parser = value_parser!(u32).range(1..=1_000))]
     pub(crate) sleepers: u32,
+    /// Apps of `languages`, by the names of their folders [default: all]
+    #[arg(long, value_name = "APP,…", value_delimiter = ',')]
+    pub(crate) apps: Vec<String>,
     /// Minutes of `soak`
     #[arg(long, default_value_t = 10, value_parser = value_parser!(u64).range(1..=1_440))]
     pub(crate) minutes: u64,
@@ -182,7 +187,7 @@ pub(crate) enum Scenario {
     Deploy,
     /// What the first request of a sleeping dyno takes longer
     Wake,
-    /// Dynos in JavaScript and Python: first request, memory, growth, and a changed line
+    /// Apps in Ruby, JavaScript, Python and Go beside their native servers: CPU, first request, memory, a changed line
     Languages,
     /// Growth under mixed load with clients and guests that misbehave
     #[value(name = "soak")]
@@ -225,6 +230,11 @@ impl BenchOptions {
     /// Seconds of load in a turn.
     pub(crate) fn turn_seconds(&self) -> u64 {
         self.seconds.unwrap_or(TURN_SECONDS)
+    }
+
+    /// Seconds of load in a turn of `languages`.
+    pub(crate) fn language_turn_seconds(&self) -> u64 {
+        self.seconds.unwrap_or(LANGUAGE_TURN_SECONDS)
     }
 
     /// Seconds of `abuse`.

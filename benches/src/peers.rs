@@ -6,6 +6,7 @@
 
 mod hyper;
 mod install;
+mod native;
 mod nginx;
 mod node;
 mod ruby;
@@ -23,6 +24,10 @@ use crate::product::child_server::{ChildServer, ChildServerStart, LogTarget, fre
 
 pub(crate) use hyper::serve as serve_hyper;
 pub(crate) use install::PeerInstaller;
+pub(crate) use native::{NativeProgram, NativeServer};
+
+/// The folder in which peers are installed, from the repository's folder.
+pub(crate) const INSTALL_FOLDER: &str = "target/peers";
 
 /// The pages that every server has, as files of a folder.
 pub(crate) const PAGES: [&str; 2] = ["hello", "body"];

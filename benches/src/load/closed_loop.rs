@@ -50,10 +50,10 @@ pub(crate) fn get(path: &str) -> Vec<u8> {
 }
 
 /// A `POST` as bytes on the wire.
-pub(crate) fn post(path: &str, body: &[u8]) -> Vec<u8> {
+pub(crate) fn post(path: &str, media: &str, body: &[u8]) -> Vec<u8> {
     let mut bytes = format!(
         "POST {path} HTTP/1.1\r\nHost: hello.localhost\r\nUser-Agent: benches\r\nAccept: */*\r\n\
-         Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n",
+         Content-Type: {media}\r\nContent-Length: {}\r\n\r\n",
         body.len()
     )
     .into_bytes();
@@ -405,7 +405,7 @@ mod tests {
 
     #[test]
     fn a_body_is_posted() {
-        let text = String::from_utf8(post("/echo", b"abc")).expect("text");
+        let text = String::from_utf8(post("/echo", "text/plain", b"abc")).expect("text");
         assert!(text.starts_with("POST /echo HTTP/1.1\r\n") && text.ends_with("\r\n\r\nabc"));
         assert!(text.contains("Content-Length: 3\r\n"));
     }

@@ -136,7 +136,7 @@ fn echo_request() -> BenchRequest {
     BenchRequest {
         work: KindOfWork::Echo,
         what: format!("POST /echo of {ECHO_BYTES} bytes, which come back"),
-        request: closed_loop::post("/echo", &body),
+        request: closed_loop::post("/echo", "text/plain", &body),
         answer: ExpectedAnswer::Bytes(body),
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! Every step has a time limit, and an error holds the end of the step's output.
 
+mod app_packages;
+
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -42,11 +44,7 @@ impl PeerInstaller {
             return Ok(found);
         }
         self.may(program)?;
-        if self.apt(packages).is_err() {
-            // The machine's lists of packages may be old, or missing.
-            self.apt_get(&["update", "-q"])?;
-            self.apt(packages)?;
-        }
+        self.apt_with_lists(packages)?;
         find_program(program).with_context(|| format!("apt-get installed no {program}"))
     }
 
@@ -96,6 +94,15 @@ impl PeerInstaller {
         );
         eprintln!("installing {what}");
         Ok(())
+    }
+
+    fn apt_with_lists(&self, packages: &[&str]) -> Result<()> {
+        if self.apt(packages).is_ok() {
+            return Ok(());
+        }
+        // The machine's lists of packages may be old, or missing.
+        self.apt_get(&["update", "-q"])?;
+        self.apt(packages)
     }
 
     fn apt(&self, packages: &[&str]) -> Result<()> {

@@ -111,7 +111,8 @@ impl MeasuredBinary {
         self.start(what, dynos, log, probe, None)
     }
 
-    fn start(
+    /// The same with all that can be chosen.
+    pub(crate) fn start(
         &self,
         what: &Path,
         dynos: u32,
@@ -177,6 +178,18 @@ impl MeasuredBinary {
     /// The guest with one path for each kind of work, built now.
     pub(crate) fn bench_guest(&self) -> Result<PathBuf> {
         build_component(BENCH_GUEST, &[], "bench")
+    }
+
+    /// Keeps the toolchains of languages in `folder`, so that the next run does not install them again.
+    pub(crate) fn keep_toolchains(&self, folder: &Path) -> Result<()> {
+        let link = self.file("cache").join(BINARY).join("toolchains");
+        if link.exists() {
+            return Ok(());
+        }
+        let parent = link.parent().unwrap_or(&link);
+        let made = std::fs::create_dir_all(folder).and_then(|()| std::fs::create_dir_all(parent));
+        made.and_then(|()| std::os::unix::fs::symlink(folder, &link))
+            .with_context(|| format!("cannot keep toolchains in {}", folder.display()))
     }
 
     /// The program that is measured.

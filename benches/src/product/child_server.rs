@@ -20,9 +20,11 @@ use crate::machine::process::{self, CpuTime, ProcessResources};
 /// How long a server has to answer its first request; the first start compiles.
 const START_MAX: Duration = Duration::from_secs(120);
 /// Time between two looks at a server that starts.
-const START_POLL: Duration = Duration::from_millis(20);
+const START_POLL: Duration = Duration::from_millis(5);
 /// How long a server has to end after Ctrl-C.
 const STOP_MAX: Duration = Duration::from_secs(5);
+/// Settings of a developer's shell that no server is measured with.
+const BACKTRACES: [&str; 2] = ["RUST_BACKTRACE", "RUST_LIB_BACKTRACE"];
 /// Bytes read at a time of a log that nobody looks at.
 const DRAIN_BYTES: usize = 64 * 1024;
 
@@ -76,6 +78,10 @@ impl ChildServer {
         let sink = std::fs::File::create(start.errors)
             .with_context(|| format!("cannot write {}", start.errors.display()))?;
         command.stdin(Stdio::null()).stderr(sink);
+        // Programs in Rust collect a backtrace for each error then, also for those that guests expect.
+        for setting in BACKTRACES {
+            command.env_remove(setting);
+        }
         command.stdout(match start.log {
             LogTarget::Null => Stdio::null(),
             LogTarget::Drained | LogTarget::Kept(_) => Stdio::piped(),

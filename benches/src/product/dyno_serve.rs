@@ -325,8 +325,12 @@ impl SlugFile {
 
     /// Makes the product build the app in a folder. The slug is written beside the folder.
     pub(crate) fn build(product: &MeasuredBinary, folder: &Path) -> Result<SlugFile> {
+        SlugFile::build_by(product.command(), folder)
+    }
+
+    /// The same with a command of the product that has an environment of its own.
+    pub(crate) fn build_by(mut command: Command, folder: &Path) -> Result<SlugFile> {
         let file = folder.with_extension("slug");
-        let mut command = product.command();
         command.arg("build").arg(folder).arg("--json");
         let built = command.arg("-o").arg(&file).output();
         let built = built.context("cannot start dyno build")?;

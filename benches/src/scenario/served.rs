@@ -15,15 +15,13 @@ use crate::machine::confine::CpuBudget;
 use crate::measure::figures::{self, FigureRows};
 use crate::measure::requests::{GuestPages, RequestMix};
 use crate::measure::rounds::{self, Contestant, IsNeeded, RoundPlan};
-use crate::peers::{PAGES, PeerInstaller, PeerServer, PeerSite, start_hyper};
+use crate::peers::{INSTALL_FOLDER, PAGES, PeerInstaller, PeerServer, PeerSite, start_hyper};
 use crate::product::binary::MeasuredBinary;
 use crate::product::child_server::{ChildServer, LogTarget};
 use crate::report::document::ScenarioOutcome;
 
 /// Dynos of `mixed`, besides one for each connection: as many as the classic stack has back ends.
 const FEW_DYNOS: u32 = 4;
-/// The folder in which peers are installed, from the repository's folder.
-const PEERS: &str = "target/peers";
 
 /// All that servers are made from.
 struct ContestField<'a> {
@@ -199,7 +197,8 @@ impl ContestField<'_> {
             std::fs::write(pages.join(name), content).context("cannot write the peers' pages")?;
         }
         let guest = self.guest.clone();
-        let installer = PeerInstaller::new(repository().join(PEERS), !self.options.no_install);
+        let installer =
+            PeerInstaller::new(repository().join(INSTALL_FOLDER), !self.options.no_install);
         let site = PeerSite {
             folder: &folder,
             pages: &pages,
