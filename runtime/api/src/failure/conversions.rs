@@ -115,7 +115,9 @@ impl From<FactError> for ApiFailure {
     fn from(error: FactError) -> Self {
         let text = error.to_string();
         match error {
-            FactError::NoSuchApp(_) | FactError::NoSuchDomain { .. } => ApiFailure::not_found(text),
+            FactError::NoSuchApp(_) | FactError::NoSuchNode(_) | FactError::NoSuchDomain { .. } => {
+                ApiFailure::not_found(text)
+            }
             FactError::NoSuchRelease { .. } => {
                 ApiFailure::not_found_with_id("no_such_release", text)
             }
