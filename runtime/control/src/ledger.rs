@@ -2,6 +2,15 @@
 //!
 //! Owns the contract for appending, reading and watching entries, and its implementations. Must not know the meaning of
 //! an entry. Only the reconciler that started last writes, except for tokens that are created offline.
+//!
+//! | ledger | for |
+//! |---|---|
+//! | [`MemoryLedger`] | `dyno local`, and tests |
+//! | [`SqliteLedger`] | one machine; on many machines, each node's copy |
+//! | [`JetStreamLedger`] | many machines |
+//!
+//! The last two store the same sealed entries. [`copy_sealed`] copies them from one to the other, and a
+//! [`LedgerFollower`] keeps such a copy up to date.
 
 mod contract;
 mod copy;

@@ -1,4 +1,4 @@
-//! Encryption of ledger entries, so that the file alone does not reveal them.
+//! Encryption of ledger entries, so that a file or an engine that stores them does not reveal them.
 //!
 //! Owns the cipher and the sealed format. Must not know the content, nor where sealed bytes are stored.
 //!

@@ -16,7 +16,7 @@
 //! |---|---|
 //! | `open` | connection, checks of server and stream, creation of the stream |
 //! | `settings` | the settings of the stream |
-//! | `synced` | whether the servers sync each write to the disk |
+//! | `servers` | checks of all servers, with a login of the system account |
 //! | `request` | requests, and the kinds of errors |
 //! | `publish` | appends, and what an error of the engine means for an append |
 //! | `fetch` | reads |
@@ -30,8 +30,8 @@ mod open;
 mod options;
 mod publish;
 mod request;
+mod servers;
 mod settings;
-mod synced;
 mod version;
 mod watcher;
 

@@ -1,7 +1,9 @@
 //! A stream on three servers: writers that race, a leader that is killed, reads at other servers.
 
 use crate::places::{all, entry, stream_options};
-use control::ledger::{AppendError, EntryId, JetStreamLedger, Ledger, LedgerEntry, Seq};
+use control::ledger::{
+    AppendError, ENTRY_BYTES_MAX, EntryId, JetStreamLedger, Ledger, LedgerEntry, Seq,
+};
 use control::seal::SealKey;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,6 +21,8 @@ const APPENDS: usize = 1_000;
 /// The number of times that the leader is killed, and the number of acknowledged appends before and after each.
 const KILLS: usize = 2;
 const APPENDS_BETWEEN: usize = 150;
+/// Entries that are read at once at every server.
+const ROUNDS: usize = 150;
 /// Pause of a writer that was told that the ledger is unavailable.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Time in which a watcher must see an entry, whatever happens to the leader.
@@ -239,25 +243,25 @@ async fn check_whole(place: &InCluster, acknowledged: &BTreeMap<Seq, EntryId>) {
     }
 }
 
-/// With direct reads from any server of the stream, a good part of these reads would miss the entry.
+/// With direct reads from any server of the stream, a good part of these reads would miss the entry. The last entry is as
+/// large as one can be.
 async fn read_at_other_servers(version: NatsVersion) {
     let place = InCluster::start(version);
     let mut ledgers = Vec::new();
     for index in 0..3 {
         ledgers.push(place.open_only_at(index).await);
     }
+    let large = "x".repeat(ENTRY_BYTES_MAX - 1_000);
     let mut after = Seq::START;
-    for round in 0..150 {
-        let entry = entry("me");
-        let writer = &ledgers[round % 3];
+    for round in 0..=ROUNDS {
+        let entry = entry(if round == ROUNDS { &large } else { "me" });
         let before = after;
-        after = Ledger::append(&**writer, after, &entry)
-            .await
-            .expect("appends");
+        let appended = Ledger::append(&*ledgers[round % 3], before, &entry).await;
+        after = appended.expect("appends");
         for reader in &ledgers {
             let found: Vec<(Seq, LedgerEntry)> =
                 Ledger::read(&**reader, before, 10).await.expect("reads");
-            assert_eq!(found, [(after, entry.clone())], "round {round}");
+            assert!(found == [(after, entry.clone())], "round {round}");
         }
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use testkit::servers::{NatsCluster, NatsVersion};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// Entries of a ledger that is copied: several pages.
 const ENTRIES: u64 = 300;
@@ -204,12 +204,39 @@ async fn a_follower_waits_while_the_engine_is_away() {
     let following = Following::start(&stream, &file);
     following.wait_for(5).await;
     engine.server.kill();
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    sleep(Duration::from_secs(2)).await;
     engine.server.restart();
     let writer = open_stream(&engine, &key).await;
     fill(&writer, 5).await;
     following.wait_for(10).await;
     assert_eq!(sealed(&*following.copy).await, sealed(&writer).await);
+    following.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_of_three_servers_misses_nothing_when_the_leader_is_killed() {
+    let key = InSqlite::default();
+    drop(key.open());
+    let mut cluster = NatsCluster::start(NatsVersion::Oldest);
+    let seal = SealKey::load(&key.key()).expect("there");
+    let options = stream_options(cluster.urls(), 3);
+    let open = || JetStreamLedger::open(&options, &seal);
+    let (followed, written) = (open().await.expect("opens"), open().await.expect("opens"));
+    let file = file_with_key_of(&key);
+    let following = Following::start(&Arc::new(followed), &file);
+    fill(&written, 50).await;
+    let leader = cluster.wait_for_leader("LEDGER");
+    cluster.members[leader].kill();
+    // Entries that nobody takes for appended may be there too.
+    while following.copy.watch().borrow().0 < 100 {
+        let last = *written.watch().borrow();
+        if Ledger::append(&written, last, &entry("me")).await.is_err() {
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+    let kept = sealed(&written).await;
+    following.wait_for(kept.len() as u64).await;
+    assert_eq!(sealed(&*following.copy).await, kept);
     following.stop().await;
 }
 

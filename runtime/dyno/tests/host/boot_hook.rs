@@ -112,7 +112,7 @@ async fn an_endless_boot_hook_yields_to_other_tasks_and_is_stopped() {
         host.node.step(Step::Start {
             node: node.clone(),
             dyno: dyno.clone(),
-            version: "v1".parse().unwrap(),
+            release: crate::support::RELEASE,
             asleep: false,
         });
         // The test has one thread: this loop runs only if the guest yields.
@@ -122,7 +122,7 @@ async fn an_endless_boot_hook_yields_to_other_tasks_and_is_stopped() {
         host.node.step(Step::Stop {
             node: node.clone(),
             dyno: dyno.clone(),
-            version: "v1".parse().unwrap(),
+            release: crate::support::RELEASE,
             reason: StopReason::BootTimeout,
         });
         assert_eq!(host.report().await, Report::Down { node, dyno });

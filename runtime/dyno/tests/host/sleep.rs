@@ -122,7 +122,7 @@ async fn a_sleeping_dyno_can_be_returned_taken_again_and_stopped() {
         node: "local".parse().unwrap(),
         dyno: key.clone(),
         release: crate::support::RELEASE,
-        grace: Duration::ZERO,
+        grace: std::time::Duration::ZERO,
     });
     assert_eq!(host.node.dynos(), 1, "a router has it");
     drop(dyno);

@@ -247,6 +247,11 @@ fn apart_at_rest(findings: &mut Findings, case: &PlanCase<'_>, after: &PlanOutco
         let Some(release) = app.serving_release() else {
             continue;
         };
+        // A dyno that was to be moved did not boot on the other node.
+        let mut crashes = after.observed.crashes.iter();
+        if crashes.any(|(slot, history)| slot.app == app.name && history.not_before > case.now) {
+            continue;
+        }
         for process in release.processes.keys() {
             let homes = find_homes(&after.observed, app, release, process);
             let shared = homes

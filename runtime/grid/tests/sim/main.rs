@@ -61,6 +61,18 @@ fn scenarios_match_their_golden_files() {
     );
 }
 
+/// Runs a script twice: the same script gives the same transcript.
+fn run_twice(text: &str) -> Result<(), String> {
+    let transcripts = [script::run(text)?, script::run(text)?].map(|world| world.transcript.text());
+    let [first, second] = transcripts;
+    if first == second {
+        return Ok(());
+    }
+    let mut lines = first.lines().zip(second.lines());
+    let different = lines.find(|(first, second)| first != second);
+    Err(format!("two runs went differently: {different:?}"))
+}
+
 #[test]
 fn seeded_runs_hold_every_invariant() {
     let asked = std::env::var("SIM_SEEDS")
@@ -83,7 +95,7 @@ fn seeded_runs_hold_every_invariant() {
                         return;
                     }
                     let text = random::script(seed);
-                    if let Err(failure) = script::run(&text) {
+                    if let Err(failure) = run_twice(&text) {
                         next.store(u64::MAX / 2, Ordering::Relaxed);
                         panic!("seed {seed}: {failure}\nas a scenario:\n{text}");
                     }

@@ -76,6 +76,8 @@ pub(crate) struct SimDyno {
 pub(crate) struct SimNode {
     pub(crate) id: NodeId,
     pub(crate) alive: bool,
+    /// Whether an operator removed the machine, which never comes back.
+    pub(crate) removed: bool,
     /// Whether the network to the node is cut, in both directions.
     pub(crate) cut: bool,
     pub(crate) heartbeats: Heartbeats,
@@ -119,6 +121,7 @@ impl SimNode {
         SimNode {
             id,
             alive: true,
+            removed: false,
             cut: false,
             heartbeats,
             incarnation: 0,
@@ -154,7 +157,7 @@ impl SimNode {
     }
 
     pub(crate) fn revive(&mut self) {
-        if !self.alive {
+        if !self.alive && !self.removed {
             self.alive = true;
             self.incarnation += 1;
         }

@@ -16,10 +16,10 @@ pub(crate) fn script(seed: u64) -> String {
     let (loss, repeat) = (*rng.pick(&[0, 0, 5, 20]), *rng.pick(&[0, 5, 30]));
     let late = rng.pick(&[0, 50, 2_500]);
     writeln!(text, "seed {seed} loss={loss} repeat={repeat} late={late}").expect("fits");
-    let nodes = 1 + rng.below(3);
+    let nodes = 1 + rng.below(4);
     for number in 1..=nodes {
         let memory = rng.pick(&[512, 768, 4_096]);
-        let remote = if rng.percent(33) { " remote" } else { "" };
+        let remote = if rng.percent(50) { " remote" } else { "" };
         writeln!(text, "node n{number} memory={memory}{remote}").expect("fits");
     }
     let apps: &[&str] = if rng.percent(25) {
@@ -94,8 +94,9 @@ fn request(rng: &mut Rng, app: &str) -> String {
     format!("request {app} {arrivals} service={service}{hangup}{trap}")
 }
 
-fn rare(rng: &mut Rng, app: &str) -> String {
-    match rng.below(8) {
+fn rare(rng: &mut Rng, app: &str, nodes: u64) -> String {
+    match rng.below(9) {
+        8 => format!("remove n{}", 1 + rng.below(nodes)),
         4 | 5 => format!("once {app}"),
         6 => format!("end {app} {}", rng.pick(&["run.1", "run.2", "release.1"])),
         7 => format!("exit {app} run.{} code=3", 1 + rng.below(3)),
@@ -128,9 +129,9 @@ fn command(rng: &mut Rng, app: &str, nodes: u64) -> String {
         90..93 => format!("cut n{node}"),
         93..95 => format!("mend n{node}"),
         95 => format!("stop {app} web.{index}"),
-        96 => format!("resize {app} web={}", rng.pick(&[64, 128, 256])),
-        97 => format!("set {app} timeout=5s idle={}", rng.pick(&["off", "1m"])),
-        98 => rare(rng, app),
+        95 if rng.percent(50) => format!("resize {app} web={}", rng.pick(&[64, 128, 256])),
+        96 => format!("set {app} timeout=5s idle={}", rng.pick(&["off", "1m"])),
+        97 | 98 => rare(rng, app, nodes),
         _ => "reconciler".into(),
     }
 }

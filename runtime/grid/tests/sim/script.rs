@@ -6,6 +6,7 @@
 //! seed 7 loss=5 repeat=5 late=200     chance, and per cent of lost and repeated reports, ms late at most
 //! node n1 memory=512 dynos=9 remote   a node joins (MiB; `remote`: heartbeats are expected)
 //! kill n1 | revive n1 | cut n1 | mend n1
+//! remove n1                           an operator removes a machine that is gone for good
 //! app hello
 //! deploy hello web worker boot=20ms|crash|never fetch=fail drain=5s memory=128 release=5s|fail|never
 //! scale hello web=2 worker=1
@@ -96,10 +97,7 @@ fn command(world: &mut World, words: &[&str]) -> Result<(), String> {
         ["seed", seed, ..] => chance(world, parse(seed)?, words),
         ["node", node, ..] => join(world, node, words),
         [verb @ ("kill" | "revive" | "cut" | "mend"), node] => machine(world, verb, &parse(node)?),
-        ["remove", node] => {
-            let node = parse(node)?;
-            world.append(Fact::NodeLeft { node })
-        }
+        ["remove", node] => remove(world, parse(node)?),
         ["app", app] => app_created(world, app),
         ["reconciler"] => world.replace_reconciler(),
         ["policy", ..] => policy(world, words),
@@ -175,6 +173,20 @@ fn machine(world: &mut World, verb: &str, id: &NodeId) -> Result<(), String> {
     }
     world.send_inventory(id);
     Ok(())
+}
+
+/// Removes a machine. The command is refused for a machine that is heard, or unknown.
+fn remove(world: &mut World, node: NodeId) -> Result<(), String> {
+    let now = world.now;
+    let silent = world.observed.nodes.get(&node);
+    let silent = silent.is_some_and(|known| known.is_silent(now));
+    let known = world.desired.nodes.contains(&node);
+    let Some(machine) = world.nodes.get_mut(&node).filter(|_| silent && known) else {
+        return Ok(());
+    };
+    machine.die();
+    machine.removed = true;
+    world.append(Fact::NodeLeft { node })
 }
 
 /// Creates an app. Refused, as the command is, while leftovers of an earlier app of this name are known.

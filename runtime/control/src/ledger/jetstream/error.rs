@@ -82,6 +82,14 @@ pub enum JetStreamOpenError {
     Unavailable(#[source] LedgerCause),
 }
 
+/// Refuses a server that is too old, or whose version cannot be told.
+pub(super) fn check_version(server: String, found: String) -> Result<(), JetStreamOpenError> {
+    match found.parse::<JetStreamVersion>() {
+        Ok(version) if version >= JetStreamVersion::OLDEST => Ok(()),
+        Ok(_) | Err(_) => Err(JetStreamOpenError::Version { server, found }),
+    }
+}
+
 /// The reason for which a stream must not be used by a node with a copy of the ledger.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum CopyCheckError {

@@ -3,12 +3,11 @@
 //! Owns the connection's parameters, and the order of the checks before a stream is used as a ledger. Must not know
 //! entries.
 
-use super::error::JetStreamOpenError;
+use super::error::{JetStreamOpenError, check_version};
 use super::message::{MESSAGE_BYTES_MAX, STORED_SUBJECT, STREAM_NAME};
 use super::options::{JetStreamLogin, JetStreamOptions, MissingStream};
 use super::request::{self, JetStreamError};
-use super::version::JetStreamVersion;
-use super::{JetStreamLedger, fetch, settings, synced, watcher};
+use super::{JetStreamLedger, fetch, servers, settings, watcher};
 use crate::ledger::sealed::LEDGER_NAME;
 use crate::ledger::sequence::Seq;
 use crate::seal::{SealKey, Sealer};
@@ -62,7 +61,7 @@ pub(super) async fn open_ledger(
     check_jetstream(&context).await?;
     if let Some(login) = &options.system_login {
         let system = connect(options, Some(login)).await?;
-        synced::check_synced(&system.client).await?;
+        servers::check_servers(&system.client).await?;
     }
     let info = open_stream(&context, options).await?;
     settings::check_settings(&info.config, options.replicas)?;
@@ -151,11 +150,8 @@ fn reconnect_delay(attempts: usize) -> Duration {
 /// Checks the version and the limits of the server that the client is connected to.
 fn check_server(client: &Client) -> Result<(), JetStreamOpenError> {
     let info = client.server_info();
-    let (server, found) = (info.server_name, info.version);
-    let version = found.parse::<JetStreamVersion>();
-    if version.is_err() || version.is_ok_and(|version| version < JetStreamVersion::OLDEST) {
-        return Err(JetStreamOpenError::Version { server, found });
-    }
+    check_version(info.server_name.clone(), info.version)?;
+    let server = info.server_name;
     let found = info.max_payload;
     if found < MESSAGE_BYTES_MAX {
         return Err(JetStreamOpenError::SmallMessages { server, found });

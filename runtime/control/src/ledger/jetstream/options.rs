@@ -18,8 +18,8 @@ pub struct JetStreamOptions {
     pub replicas: usize,
     /// What to do if the stream does not exist.
     pub missing_stream: MissingStream,
-    /// A login of the system account, with which the servers are asked whether they sync each write. Without one,
-    /// this is not checked.
+    /// A login of the system account, with which all servers are asked for their version, and whether they sync each
+    /// write. Without one, only the version of one server is checked.
     pub system_login: Option<JetStreamLogin>,
 }
 

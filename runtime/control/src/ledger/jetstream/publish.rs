@@ -32,8 +32,8 @@ const NO_LEADER_PAUSE: Duration = Duration::from_millis(50);
 /// Number of entries of a copy that are sent before the first of them is acknowledged. With the largest entries this is
 /// 64 MB.
 const APPENDS_AT_ONCE: usize = 64;
-/// Number of questions for the entry that took a place, and the pause after each: together five seconds.
-const CONFLICT_LOOKS: usize = 25;
+/// Time in which the entry that took a place is looked for, and the pause in between.
+const CONFLICT_PATIENCE: Duration = Duration::from_secs(5);
 const CONFLICT_PAUSE: Duration = Duration::from_millis(200);
 
 /// The place is taken, but no entry can be read there.
@@ -145,7 +145,8 @@ impl JetStreamLedger {
     /// the writer names a place that nobody has seen.
     async fn describe_conflict(&self, after: Seq) -> AppendError {
         let known = *self.last.borrow();
-        for _ in 0..CONFLICT_LOOKS {
+        let deadline = Instant::now() + CONFLICT_PATIENCE;
+        while Instant::now() < deadline {
             if let Ok(actual) = self.last_on_stream().await
                 && (actual > after || (actual < after && known < after))
             {
