@@ -224,15 +224,14 @@ async fn once(one_off: OneOffStart, reporter: Control) {
 fn answer(step: Step, usage: &UsageRecorder, broken: &Mutex<BTreeSet<AppName>>) -> Option<Report> {
     let is_broken = |dyno: &DynoKey| broken.lock().expect("no panic").contains(&dyno.app);
     match step {
-        Step::Fetch { node, app, release } => {
-            let version = release.version;
-            Some(Report::Fetched {
-                node,
-                app,
-                version,
-                result: Ok(()),
-            })
-        }
+        Step::Fetch {
+            node, app, release, ..
+        } => Some(Report::Fetched {
+            node,
+            app,
+            release,
+            result: Ok(()),
+        }),
         Step::Start { node, dyno, .. } if is_broken(&dyno) => Some(Report::Crashed {
             node,
             dyno,
