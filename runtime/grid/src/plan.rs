@@ -23,7 +23,7 @@ mod silence;
 mod survey;
 mod wind_down;
 
-pub use limits::{FETCH_RETRY, ONCE_LOST_AFTER, SETTLE, START_RETRY, STOP_RETRY};
+pub use limits::{FETCH_RETRY, ONCE_LOST_AFTER, ONCE_UNHEARD_FOR, SETTLE, START_RETRY, STOP_RETRY};
 pub use once::{ONE_OFFS_PER_APP_MAX, ONE_OFFS_PER_NODE_MAX, OneOffError, place_one_off};
 pub use output::{Plan, PlanNote};
 pub use policy::{Policy, RELEASES_KEPT};

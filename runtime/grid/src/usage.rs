@@ -111,9 +111,7 @@ fn compute_bill(intervals: &[&UsageInterval], prices: DynoPrices) -> Bill {
     for (from, to, interval) in in_order {
         let until = billed_until.entry(&interval.dyno.dyno).or_default();
         let from = from.max(*until);
-        if to <= from {
-            continue;
-        }
+        let to = from.max(to);
         *until = to;
         let size = (interval.dyno.dyno.process.clone(), interval.memory_bytes);
         *bill.seconds.entry(size).or_default() += to - from;

@@ -16,6 +16,10 @@ pub const START_RETRY: Duration = Duration::from_secs(5);
 /// What runs once is started elsewhere when its node has been silent for this time. The node itself ends it after
 /// [`ONCE_LEASE`](crate::lifecycle::ONCE_LEASE) without a reconciler; the difference is for clocks that do not run alike.
 pub const ONCE_LOST_AFTER: Duration = Duration::from_secs(12);
+/// A new reconciler waits for so long before it starts what runs once, if it has not heard a node of its ledger: a former
+/// reconciler may be cut off together with that node, and renew the node's lease until it cannot read the ledger. A server
+/// of the ledger that was cut off may answer reads for ten seconds.
+pub const ONCE_UNHEARD_FOR: Duration = Duration::from_secs(30);
 /// A stop without an answer is sent again after this time.
 pub const STOP_RETRY: Duration = Duration::from_secs(10);
 /// How long a new reconciler waits for the inventories of the nodes that its ledger names: a node that says nothing for

@@ -6,7 +6,7 @@ use super::*;
 use crate::name::Run;
 
 fn interval(index: u32, run: u64, from: u64, to: u64) -> UsageInterval {
-    let dyno = crate::name::DynoId {
+    let dyno = DynoId {
         process: ProcessType::web(),
         index,
     };

@@ -4,6 +4,7 @@
 //! `UPDATE_GOLDEN=1` rewrites. Every plan of every run is checked against all invariants. A seeded run that
 //! fails prints its script, which is a scenario; `SIM_SEEDS` runs more seeds, from `SIM_FIRST` on.
 
+mod former;
 mod node;
 mod random;
 mod requests;

@@ -78,6 +78,8 @@ pub(crate) struct SimNode {
     pub(crate) alive: bool,
     /// Whether an operator removed the machine, which never comes back.
     pub(crate) removed: bool,
+    /// Whether the node is on the side of a reconciler that was cut off.
+    pub(crate) with_former: bool,
     /// Whether the network to the node is cut, in both directions.
     pub(crate) cut: bool,
     pub(crate) heartbeats: Heartbeats,
@@ -122,6 +124,7 @@ impl SimNode {
             id,
             alive: true,
             removed: false,
+            with_former: false,
             cut: false,
             heartbeats,
             incarnation: 0,
@@ -135,10 +138,10 @@ impl SimNode {
         }
     }
 
-    /// Notes whether the node hears the reconciler now. A node of a grid that has not heard it for the time of the lease
+    /// Notes whether the node hears a reconciler now. A node of a grid that has not heard it for the time of the lease
     /// ends what must not run twice.
-    pub(crate) fn renew_lease(&mut self, now: Time) {
-        if self.reachable() {
+    pub(crate) fn renew_lease(&mut self, hears_leader: bool, now: Time) {
+        if hears_leader {
             self.heard = now;
         } else if self.heartbeats == Heartbeats::Expected && now >= self.heard + ONCE_LEASE {
             self.dynos.retain(|key, _| !key.dyno.process.runs_once());

@@ -42,7 +42,7 @@ pub(crate) fn script(seed: u64) -> String {
             writeln!(text, "run {time}").expect("fits");
         }
     }
-    text.push_str("calm\n");
+    text.push_str("calm\njoin\n");
     for number in 1..=nodes {
         writeln!(text, "revive n{number}\nmend n{number}").expect("fits");
     }
@@ -95,7 +95,8 @@ fn request(rng: &mut Rng, app: &str) -> String {
 }
 
 fn rare(rng: &mut Rng, app: &str, nodes: u64) -> String {
-    match rng.below(9) {
+    match rng.below(11) {
+        9 | 10 => format!("split n{}", 1 + rng.below(nodes)),
         8 => format!("remove n{}", 1 + rng.below(nodes)),
         4 | 5 => format!("once {app}"),
         6 => format!("end {app} {}", rng.pick(&["run.1", "run.2", "release.1"])),
@@ -128,8 +129,8 @@ fn command(rng: &mut Rng, app: &str, nodes: u64) -> String {
         87..90 => format!("revive n{node}"),
         90..93 => format!("cut n{node}"),
         93..95 => format!("mend n{node}"),
-        95 => format!("stop {app} web.{index}"),
-        95 if rng.percent(50) => format!("resize {app} web={}", rng.pick(&[64, 128, 256])),
+        95 if rng.percent(50) => format!("stop {app} web.{index}"),
+        95 => format!("resize {app} web={}", rng.pick(&[64, 128, 256])),
         96 => format!("set {app} timeout=5s idle={}", rng.pick(&["off", "1m"])),
         97 | 98 => rare(rng, app, nodes),
         _ => "reconciler".into(),

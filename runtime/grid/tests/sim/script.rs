@@ -6,6 +6,8 @@
 //! seed 7 loss=5 repeat=5 late=200     chance, and per cent of lost and repeated reports, ms late at most
 //! node n1 memory=512 dynos=9 remote   a node joins (MiB; `remote`: heartbeats are expected)
 //! kill n1 | revive n1 | cut n1 | mend n1
+//! split n2 n3                         the reconciler is cut off with these nodes, and another one takes over
+//! join                                the cut heals
 //! remove n1                           an operator removes a machine that is gone for good
 //! app hello
 //! deploy hello web worker boot=20ms|crash|never fetch=fail drain=5s memory=128 release=5s|fail|never
@@ -97,6 +99,14 @@ fn command(world: &mut World, words: &[&str]) -> Result<(), String> {
         ["seed", seed, ..] => chance(world, parse(seed)?, words),
         ["node", node, ..] => join(world, node, words),
         [verb @ ("kill" | "revive" | "cut" | "mend"), node] => machine(world, verb, &parse(node)?),
+        ["split", nodes @ ..] => {
+            let nodes: Result<Vec<NodeId>, String> = nodes.iter().map(|id| parse(id)).collect();
+            world.split(&nodes?)
+        }
+        ["join"] => {
+            world.join_sides();
+            world.decide()
+        }
         ["remove", node] => remove(world, parse(node)?),
         ["app", app] => app_created(world, app),
         ["reconciler"] => world.replace_reconciler(),
@@ -169,18 +179,19 @@ fn machine(world: &mut World, verb: &str, id: &NodeId) -> Result<(), String> {
         "kill" => node.die(),
         "revive" => node.revive(),
         "cut" => node.cut = true,
-        _ => node.cut = false,
+        _ => (node.cut, node.with_former) = (false, false),
     }
     world.send_inventory(id);
     Ok(())
 }
 
-/// Removes a machine. The command is refused for a machine that is heard, or unknown.
+/// Removes a machine. The command is refused for a machine that is heard, unknown, or the last one.
 fn remove(world: &mut World, node: NodeId) -> Result<(), String> {
     let now = world.now;
     let silent = world.observed.nodes.get(&node);
     let silent = silent.is_some_and(|known| known.is_silent(now));
-    let known = world.desired.nodes.contains(&node);
+    let nodes = &world.desired.nodes;
+    let known = nodes.contains(&node) && nodes.len() > 1;
     let Some(machine) = world.nodes.get_mut(&node).filter(|_| silent && known) else {
         return Ok(());
     };

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use grid::check::{self, CheckDepth};
 use grid::desired::{DesiredState, Fact};
-use grid::name::{AppName, DynoId, DynoKey, NodeId, SlugId};
+use grid::name::{AppName, DynoId, DynoKey, NodeId, Run, SlugId};
 use grid::observed::ObservedState;
 use grid::plan::{PlanNote, Policy, place_one_off};
 use grid::protocol::{Heartbeats, Report, Route, RouteTarget, Step};
 use grid::time::Time;
 
+use crate::former::FormerReconciler;
 use crate::node::{Behaviour, Later, SimNode};
 use crate::requests::{RequestEvent, SimRouter};
 use crate::rng::Rng;
@@ -26,6 +27,8 @@ pub(crate) enum Happening {
     Step(NodeId, u64, Step),
     Heartbeat(NodeId),
     Inventory(NodeId),
+    HeardByFormer(Report),
+    FormerWakes,
     Request(RequestEvent),
 }
 
@@ -49,7 +52,10 @@ pub(crate) struct World {
     pub(crate) transcript: Transcript,
     pub(crate) notes: BTreeSet<PlanNote>,
     pub(crate) router: SimRouter,
+    pub(crate) former: Option<FormerReconciler>,
     ledger: Vec<Fact>,
+    /// Every run that a reconciler gave out, with its dyno and node.
+    given_out: BTreeMap<Run, (DynoKey, NodeId)>,
     routes: BTreeMap<AppName, Route>,
     queue: BTreeMap<(Time, u64), Happening>,
     queued: u64,
@@ -85,7 +91,9 @@ impl World {
             transcript: Transcript::default(),
             notes: BTreeSet::new(),
             router: SimRouter::default(),
+            former: None,
             ledger,
+            given_out: BTreeMap::new(),
             routes: BTreeMap::new(),
             queue: BTreeMap::new(),
             queued: 0,
@@ -116,7 +124,8 @@ impl World {
         if let Some(report) = self
             .nodes
             .get_mut(id)
-            .filter(|n| n.reachable())
+            .filter(|node| node.reachable() || node.with_former)
+            .filter(|node| node.alive)
             .map(|node| node.inventory())
         {
             self.say(report);
@@ -125,11 +134,14 @@ impl World {
 
     /// Sends a report of a node, which may be lost, repeated or late.
     pub(crate) fn say(&mut self, report: Report) {
-        if !self
-            .nodes
-            .get(report.node())
-            .is_some_and(SimNode::reachable)
-        {
+        let Some(node) = self.nodes.get(report.node()) else {
+            return;
+        };
+        if node.alive && node.with_former {
+            self.at(self.now + HOP, Happening::HeardByFormer(report));
+            return;
+        }
+        if !node.reachable() {
             return;
         }
         for _ in 0..self.count_copies() {
@@ -212,12 +224,14 @@ impl World {
                     incarnation: n.incarnation,
                 });
                 beat.into_iter().for_each(|beat| self.say(beat));
-                let now = self.now;
+                let (now, hears_leader) = (self.now, self.hears_leader(&id));
                 if let Some(node) = self.nodes.get_mut(&id) {
-                    node.renew_lease(now);
+                    node.renew_lease(hears_leader, now);
                 }
                 self.at(self.now + HEARTBEAT, Happening::Heartbeat(id));
             }
+            Happening::HeardByFormer(report) => self.on_report_to_former(&report)?,
+            Happening::FormerWakes => self.wake_former()?,
             Happening::Step(id, incarnation, step) => self.take_step(&id, incarnation, &step)?,
             Happening::Inventory(id) => {
                 self.send_inventory(&id);
@@ -284,7 +298,23 @@ impl World {
         Ok(())
     }
 
+    /// No run is given out twice. A start that is repeated is for the same dyno on the same node.
+    pub(crate) fn give_out_run(&mut self, dyno: &DynoKey, node: &NodeId) -> Result<(), String> {
+        let first = self.given_out.entry(dyno.run);
+        let first = first.or_insert_with(|| (dyno.clone(), node.clone()));
+        if *first == (dyno.clone(), node.clone()) {
+            return Ok(());
+        }
+        Err(format!(
+            "{dyno} on {node} has the run of {} on {}",
+            first.0, first.1
+        ))
+    }
+
     fn carry_out(&mut self, step: &Step) -> Result<(), String> {
+        if let Step::Start { node, dyno, .. } | Step::Run { node, dyno, .. } = step {
+            self.give_out_run(dyno, node)?;
+        }
         let node = match step {
             Step::Publish { route } => return self.publish(route),
             Step::Withdraw { app } => {
@@ -330,8 +360,14 @@ impl World {
     }
 
     /// A step arrives at a node, unless the node has been cut off or restarted meanwhile.
-    fn take_step(&mut self, id: &NodeId, incarnation: u64, step: &Step) -> Result<(), String> {
-        let node = self.nodes.get_mut(id).filter(|node| node.reachable());
+    pub(crate) fn take_step(
+        &mut self,
+        id: &NodeId,
+        incarnation: u64,
+        step: &Step,
+    ) -> Result<(), String> {
+        let node = self.nodes.get_mut(id);
+        let node = node.filter(|node| node.reachable() || (node.alive && node.with_former));
         let Some(node) = node.filter(|node| node.incarnation == incarnation) else {
             return Ok(());
         };
@@ -407,6 +443,7 @@ impl World {
                 return Ok(());
             }
         };
+        self.give_out_run(&made.dyno, &made.node)?;
         let change = self.observed.start_one_off(&made, self.now);
         self.transcript.change(self.now, &change);
         let node = self.nodes.get_mut(&made.node);

@@ -200,7 +200,7 @@ async fn one_app_can_answer_on_every_host() {
         backlog_max: 100,
         request_timeout: None,
         idle_after: None,
-        target: route_to(&[key.clone()]),
+        target: route_to(std::slice::from_ref(&key)),
     };
     router
         .publish(route.clone(), vec![world.dyno(&key)])

@@ -16,7 +16,7 @@ use crate::lifecycle::{DynoState, RELEASE_PROCESS_MAX};
 use crate::name::{AppName, DynoId, DynoKey, NodeId, ReleaseId};
 use crate::observed::{Dyno, ObservedState};
 use crate::plan::draft::Draft;
-use crate::plan::{ONCE_LOST_AFTER, PlanNote};
+use crate::plan::{ONCE_LOST_AFTER, ONCE_UNHEARD_FOR, PlanNote};
 use crate::protocol::{ProcessExit, Step, StopReason};
 use crate::time::Time;
 
@@ -111,7 +111,7 @@ fn may_be_running(draft: &mut Draft, name: &AppName) -> bool {
     // An earlier reconciler may have started one on a node that this reconciler has not heard.
     let mut known = draft.desired.nodes.iter();
     let unheard = known.any(|node| !draft.observed.nodes.contains_key(node));
-    let unheard_until = unheard.then_some(draft.observed.since + ONCE_LOST_AFTER);
+    let unheard_until = unheard.then_some(draft.observed.since + ONCE_UNHEARD_FOR);
     let lost_at = homes.iter().filter(|node| draft.is_dead(node));
     let lost_at =
         lost_at.filter_map(|id| Some(draft.observed.nodes.get(id)?.heard + ONCE_LOST_AFTER));
