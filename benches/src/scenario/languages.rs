@@ -25,7 +25,7 @@ use apps::LanguageApp;
 const TOOLCHAINS: &str = "toolchains";
 
 /// An app that is measured.
-struct BuiltApp<'a> {
+struct MeasuredApp<'a> {
     app: &'a LanguageApp,
     /// Nothing if dyno is measured alone.
     native: Option<&'a NativeProgram>,
@@ -74,7 +74,7 @@ fn measure_app(
         product,
     };
     let slug = changed.build()?;
-    let built = BuiltApp {
+    let built = MeasuredApp {
         app,
         native: native.as_ref().filter(|_| !options.no_peers),
         slug: &slug,
@@ -103,7 +103,7 @@ fn budget(options: &BenchOptions) -> Result<CpuBudget> {
     })
 }
 
-impl BuiltApp<'_> {
+impl MeasuredApp<'_> {
     fn measure(&self, outcome: &mut ScenarioOutcome) -> Result<()> {
         let slug = self.slug.size() as f64 / crate::measure::MIB;
         self.measure_requests(outcome)?;

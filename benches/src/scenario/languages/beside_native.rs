@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use super::BuiltApp;
+use super::MeasuredApp;
 use crate::load::closed_loop::{self, FetchedPage, LoadTarget};
 use crate::measure::FigureReader;
 use crate::measure::rounds::{self, Contestant, IsNeeded, RoundPlan, ServerTurn};
@@ -50,7 +50,7 @@ fn requests() -> [LanguageRequest; 4] {
     ]
 }
 
-impl BuiltApp<'_> {
+impl MeasuredApp<'_> {
     /// Adds the CPU of each kind of request, on a dyno and beside it.
     pub(super) fn measure_requests(&self, outcome: &mut ScenarioOutcome) -> Result<()> {
         let Some(beside) = self.app.native_subject() else {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::BuiltApp;
+use super::MeasuredApp;
 use super::start::{AWAKE, SLEEP_MAX, measure_request_millis};
 use crate::load::client::BenchClient;
 use crate::measure::MIB;
@@ -23,12 +23,12 @@ const GROWTH_MIB_MAX: f64 = 4.0;
 
 /// A server on which the first app is `first`.
 struct MemoryProbe<'a> {
-    built: &'a BuiltApp<'a>,
+    built: &'a MeasuredApp<'a>,
     serve: DynoServe,
     client: BenchClient,
 }
 
-impl BuiltApp<'_> {
+impl MeasuredApp<'_> {
     /// Adds what dynos take.
     pub(super) fn measure_memory(&self, outcome: &mut ScenarioOutcome) -> Result<()> {
         let serve = DynoServe::start(self.product, &["--idle-after", "5s"])?;

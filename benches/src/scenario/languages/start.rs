@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use super::BuiltApp;
+use super::MeasuredApp;
 use crate::load::client::{BenchClient, request};
 use crate::measure::MIB;
 use crate::product::dyno_serve::{DynoServe, MetricValues};
@@ -21,7 +21,7 @@ const FIRST: &str = "first request after boot";
 const NEXT: &str = "next request";
 pub(super) const AWAKE: &str = "memory awake, each";
 
-impl BuiltApp<'_> {
+impl MeasuredApp<'_> {
     /// Adds the times of the first two requests, and the memory of a native server after them.
     pub(super) fn measure_starts(&self, outcome: &mut ScenarioOutcome) -> Result<()> {
         let page = self.app.page;
