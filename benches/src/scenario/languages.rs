@@ -106,9 +106,11 @@ fn budget(options: &BenchOptions) -> Result<CpuBudget> {
 impl MeasuredApp<'_> {
     fn measure(&self, outcome: &mut ScenarioOutcome) -> Result<()> {
         let slug = self.slug.size() as f64 / crate::measure::MIB;
-        self.measure_requests(outcome)?;
+        // In this order: the report shows the first charts, and hides the others behind a click.
+        let rows = self.measure_requests(outcome)?;
         self.measure_starts(outcome)?;
         self.measure_memory(outcome)?;
+        self.add_comparisons(outcome, &rows);
         outcome.add(&self.app.dyno_subject(), "slug", "MiB", vec![slug]);
         Ok(())
     }
