@@ -14,6 +14,8 @@ use crate::report::document::ScenarioOutcome;
 const IDLE_AFTER: &str = "1s";
 /// How long dynos may take to fall asleep.
 pub(super) const SLEEP_MAX: Duration = Duration::from_secs(60);
+/// Time between two requests to an app whose dyno is not wanted yet.
+const LOOK: Duration = Duration::from_millis(1);
 /// The longest allowed time of the first request after a boot, in ms, and the goal.
 const FIRST_MILLIS_MAX: f64 = 150.0;
 const FIRST_MILLIS_GOAL: f64 = 100.0;
@@ -33,7 +35,7 @@ impl MeasuredApp<'_> {
         let (mut first, mut next) = (Vec::new(), Vec::new());
         for _ in 0..self.options.repeats {
             let began = self.put_away(&serve)?;
-            measure_request_millis(&mut client, "app", page)?;
+            self.ask_until_up(&mut client)?;
             first.push(began.elapsed().as_secs_f64() * 1e3);
             next.push(measure_request_millis(&mut client, "app", page)?);
         }
@@ -61,6 +63,18 @@ impl MeasuredApp<'_> {
             serve.scale("app", 1)?;
         }
         Ok(began)
+    }
+
+    /// Asks for the page. An app without dynos is refused until its formation has changed: it is asked again then.
+    fn ask_until_up(&self, client: &mut BenchClient) -> Result<()> {
+        let deadline = Instant::now() + SLEEP_MAX;
+        loop {
+            let asked = measure_request_millis(client, "app", self.app.page);
+            if asked.is_ok() || self.app.sleeps() || Instant::now() > deadline {
+                return asked.map(drop);
+            }
+            std::thread::sleep(LOOK);
+        }
     }
 
     fn measure_native_starts(&self, outcome: &mut ScenarioOutcome) -> Result<()> {
