@@ -9,6 +9,8 @@ mod changes;
 mod memory;
 mod start;
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 
 use crate::args::{BenchOptions, Scenario, repository};
@@ -23,7 +25,7 @@ use apps::LanguageApp;
 const TOOLCHAINS: &str = "toolchains";
 
 /// An app that is measured.
-struct BuiltApp<'a> {
+struct MeasuredApp<'a> {
     app: &'a LanguageApp,
     /// Nothing if dyno is measured alone.
     native: Option<&'a NativeProgram>,
@@ -44,35 +46,52 @@ pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<Sc
         let folder = sources.join(app.name());
         apps::copy_changed(&repository().join(app.folder), &folder)?;
         let ready = app.native.map(|native| native.prepare(&folder, &installer));
-        let native = match ready.transpose() {
-            Ok(native) => native,
-            Err(error) => {
-                let reason = format!("{}: {error:#}", app.title);
-                eprintln!("  left out: {reason}");
-                outcome.skipped.push(reason);
-                continue;
-            }
+        let done = match ready.transpose() {
+            Ok(native) => measure_app((app, &folder), native, (options, product), &mut outcome)
+                .inspect_err(|_| fail(&mut outcome, app)),
+            Err(error) => Err(error),
         };
-        let changed = changes::ChangedApp {
-            app,
-            folder: &folder,
-            native: native.as_ref(),
-            options,
-            product,
-        };
-        let slug = changed.build().context(app.title)?;
-        let built = BuiltApp {
-            app,
-            native: native.as_ref().filter(|_| !options.no_peers),
-            slug: &slug,
-            options,
-            product,
-            budget: budget(options)?,
-        };
-        built.measure(&mut outcome).context(app.title)?;
-        changed.measure(&mut outcome).context(app.title)?;
+        if let Err(error) = done {
+            let reason = format!("{}: {error:#}", app.title);
+            eprintln!("  left out: {reason}");
+            outcome.skipped.push(reason);
+        }
     }
     Ok(outcome)
+}
+
+fn measure_app(
+    (app, folder): (&LanguageApp, &Path),
+    native: Option<NativeProgram>,
+    (options, product): (&BenchOptions, &MeasuredBinary),
+    outcome: &mut ScenarioOutcome,
+) -> Result<()> {
+    let changed = changes::ChangedApp {
+        app,
+        folder,
+        native: native.as_ref(),
+        options,
+        product,
+    };
+    let slug = changed.build()?;
+    let built = MeasuredApp {
+        app,
+        native: native.as_ref().filter(|_| !options.no_peers),
+        slug: &slug,
+        options,
+        product,
+        budget: budget(options)?,
+    };
+    built.measure(outcome)?;
+    changed.measure(outcome)
+}
+
+/// Adds a gate that does not hold: dyno could not be measured to the end. The other apps are worth their time.
+fn fail(outcome: &mut ScenarioOutcome, app: &LanguageApp) {
+    let subject = app.dyno_subject();
+    outcome
+        .add(&subject, "measured to the end", "", vec![0.0])
+        .gate_at_least(1.0);
 }
 
 fn budget(options: &BenchOptions) -> Result<CpuBudget> {
@@ -84,12 +103,14 @@ fn budget(options: &BenchOptions) -> Result<CpuBudget> {
     })
 }
 
-impl BuiltApp<'_> {
+impl MeasuredApp<'_> {
     fn measure(&self, outcome: &mut ScenarioOutcome) -> Result<()> {
         let slug = self.slug.size() as f64 / crate::measure::MIB;
-        self.measure_requests(outcome)?;
+        // In this order: the report shows the first charts, and hides the others behind a click.
+        let rows = self.measure_requests(outcome)?;
         self.measure_starts(outcome)?;
         self.measure_memory(outcome)?;
+        self.add_comparisons(outcome, &rows);
         outcome.add(&self.app.dyno_subject(), "slug", "MiB", vec![slug]);
         Ok(())
     }

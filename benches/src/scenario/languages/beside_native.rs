@@ -8,9 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use super::BuiltApp;
+use super::MeasuredApp;
 use crate::load::closed_loop::{self, FetchedPage, LoadTarget};
-use crate::measure::FigureReader;
 use crate::measure::rounds::{self, Contestant, IsNeeded, RoundPlan, ServerTurn};
 use crate::peers::NativeProgram;
 use crate::product::child_server::{ChildServer, LogTarget};
@@ -35,6 +34,12 @@ struct LanguageRequest {
     bytes: Vec<u8>,
 }
 
+/// What was measured of one kind of request on one server.
+pub(super) struct RequestRow {
+    name: String,
+    turns: Vec<ServerTurn>,
+}
+
 fn requests() -> [LanguageRequest; 4] {
     let element = |id| json!({ "id": id, "name": format!("item {id}"), "price": f64::from(id) + 0.5, "done": false });
     let elements = serde_json::Value::from_iter((1..=ELEMENTS).map(element)).to_string();
@@ -50,11 +55,14 @@ fn requests() -> [LanguageRequest; 4] {
     ]
 }
 
-impl BuiltApp<'_> {
-    /// Adds the CPU of each kind of request, on a dyno and beside it.
-    pub(super) fn measure_requests(&self, outcome: &mut ScenarioOutcome) -> Result<()> {
+impl MeasuredApp<'_> {
+    /// Adds the CPU of each kind of request, on a dyno and beside it. Returns the rows, for further figures.
+    pub(super) fn measure_requests(
+        &self,
+        outcome: &mut ScenarioOutcome,
+    ) -> Result<Vec<RequestRow>> {
         let Some(beside) = self.app.native_subject() else {
-            return Ok(());
+            return Ok(Vec::new());
         };
         let dyno = Rc::new(self.dyno()?);
         let native = self.native_server()?.map(Rc::new);
@@ -85,9 +93,27 @@ impl BuiltApp<'_> {
             every: u64::MAX,
         };
         outcome.skipped.extend(rounds::run(&mut contestants, plan)?);
-        self.add_readings(outcome, &contestants, &beside);
-        self.add_ratios(outcome, &beside);
-        Ok(())
+        let row = |it: Contestant| RequestRow {
+            name: it.name,
+            turns: it.turns,
+        };
+        let rows: Vec<RequestRow> = contestants.into_iter().map(row).collect();
+        self.add_readings(
+            outcome,
+            &rows,
+            (CPU, |turn| turn.per_request(turn.server.total())),
+        );
+        Ok(rows)
+    }
+
+    /// Adds what else there is to say of the rows.
+    pub(super) fn add_comparisons(&self, outcome: &mut ScenarioOutcome, rows: &[RequestRow]) {
+        self.add_ratios(outcome);
+        self.add_readings(
+            outcome,
+            rows,
+            ("latency p50", |turn| turn.latency_micros(0, 0.5)),
+        );
     }
 
     fn dyno(&self) -> Result<ChildServer> {
@@ -102,38 +128,39 @@ impl BuiltApp<'_> {
         self.native.map(start).transpose()
     }
 
-    fn add_readings(&self, outcome: &mut ScenarioOutcome, all: &[Contestant], beside: &str) {
+    fn add_readings(
+        &self,
+        outcome: &mut ScenarioOutcome,
+        rows: &[RequestRow],
+        (figure, read): (&str, fn(&ServerTurn) -> f64),
+    ) {
         let own = self.app.dyno_subject();
-        let figures: [FigureReader<ServerTurn>; 2] = [
-            (CPU, "µs", |turn| turn.per_request(turn.server.total())),
-            ("latency p50", "µs", |turn| turn.latency_micros(0, 0.5)),
-        ];
-        for (figure, unit, read) in figures {
-            for LanguageRequest { kind, .. } in requests() {
-                for subject in [&*own, beside] {
-                    let named = |it: &&Contestant| it.name == row(subject, kind);
-                    let Some(contestant) = all.iter().find(named) else {
-                        continue;
-                    };
-                    let samples = contestant.turns.iter().map(read).collect();
-                    let added = outcome.add(subject, &format!("{kind}: {figure}"), unit, samples);
-                    let is_gated = figure == CPU && kind == HELLO && subject == own;
-                    if let Some(most) = self.app.hello_micros_max.filter(|_| is_gated) {
-                        added.gate(most);
-                    }
+        let subjects = [Some(own.clone()), self.app.native_subject()];
+        for LanguageRequest { kind, .. } in requests() {
+            for subject in subjects.iter().flatten() {
+                let name = row(subject, kind);
+                let Some(found) = rows.iter().find(|it| it.name == name) else {
+                    continue;
+                };
+                let samples = found.turns.iter().map(read).collect();
+                let added = outcome.add(subject, &format!("{kind}: {figure}"), "µs", samples);
+                let is_gated = figure == CPU && kind == HELLO && *subject == own;
+                if let Some(most) = self.app.hello_micros_max.filter(|_| is_gated) {
+                    added.gate(most);
                 }
             }
         }
     }
 
-    fn add_ratios(&self, outcome: &mut ScenarioOutcome, beside: &str) {
+    fn add_ratios(&self, outcome: &mut ScenarioOutcome) {
+        let beside = self.app.native_subject().unwrap_or_default();
         for LanguageRequest { kind, .. } in requests() {
             let cpu = format!("{kind}: {CPU}");
-            if outcome.figure(beside, &cpu).is_none() {
+            if outcome.figure(&beside, &cpu).is_none() {
                 continue;
             }
             let called = format!("{kind}: times native CPU");
-            let ratio = outcome.add_ratio(&cpu, &self.app.dyno_subject(), beside, &called);
+            let ratio = outcome.add_ratio(&cpu, &self.app.dyno_subject(), &beside, &called);
             if let Some(most) = self.app.hello_times_max.filter(|_| kind == HELLO) {
                 ratio.gate(most);
             }

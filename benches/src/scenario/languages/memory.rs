@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::BuiltApp;
+use super::MeasuredApp;
 use super::start::{AWAKE, SLEEP_MAX, measure_request_millis};
 use crate::load::client::BenchClient;
 use crate::measure::MIB;
-use crate::product::dyno_serve::DynoServe;
+use crate::measure::growth::REST;
+use crate::product::dyno_serve::{DynoServe, MetricValues};
 use crate::report::document::ScenarioOutcome;
 
 /// Dynos whose memory is counted, beside the first one.
@@ -23,12 +24,12 @@ const GROWTH_MIB_MAX: f64 = 4.0;
 
 /// A server on which the first app is `first`.
 struct MemoryProbe<'a> {
-    built: &'a BuiltApp<'a>,
+    built: &'a MeasuredApp<'a>,
     serve: DynoServe,
     client: BenchClient,
 }
 
-impl BuiltApp<'_> {
+impl MeasuredApp<'_> {
     /// Adds what dynos take.
     pub(super) fn measure_memory(&self, outcome: &mut ScenarioOutcome) -> Result<()> {
         let serve = DynoServe::start(self.product, &["--idle-after", "5s"])?;
@@ -52,17 +53,14 @@ impl MemoryProbe<'_> {
     fn measure_many(&mut self, outcome: &mut ScenarioOutcome) -> Result<()> {
         let subject = self.built.app.dyno_subject();
         self.ask("first", 1)?;
-        self.until_asleep()?;
-        let one_asleep = self.settled_mib()?;
+        let one_asleep = self.asleep_mib()?;
         self.deploy_more()?;
-        self.until_asleep()?;
-        let asleep = self.settled_mib()?;
+        let asleep = self.asleep_mib()?;
         let awake = self.wake_more()?;
         outcome.add(&subject, AWAKE, "MiB", vec![awake]);
         let each = (asleep - one_asleep) / f64::from(DYNOS);
         outcome.add(&subject, "memory asleep, each", "MiB", vec![each]);
-        self.until_asleep()?;
-        let kept = (self.settled_mib()? - asleep) / f64::from(DYNOS + 1);
+        let kept = (self.asleep_mib()? - asleep) / f64::from(DYNOS + 1);
         outcome.add(&subject, "kept by each after sleep", "MiB", vec![kept]);
         Ok(())
     }
@@ -127,9 +125,12 @@ impl MemoryProbe<'_> {
         Ok(())
     }
 
-    fn until_asleep(&self) -> Result<()> {
-        self.serve
-            .until(SLEEP_MAX, "asleep", |numbers| numbers.dynos("up") == 0.0)
+    /// PSS of the server when all its dynos have slept for a while, in MiB.
+    fn asleep_mib(&self) -> Result<f64> {
+        let asleep = |numbers: &MetricValues| numbers.dynos("up") == 0.0;
+        self.serve.until(SLEEP_MAX, "asleep", asleep)?;
+        std::thread::sleep(REST);
+        self.mib()
     }
 
     /// PSS of the server now, in MiB.
