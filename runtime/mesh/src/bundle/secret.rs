@@ -31,7 +31,7 @@ pub(super) fn to_hex(bytes: &[u8]) -> String {
 /// The bytes of exactly `2 * N` lower-case hexadecimal digits.
 pub(super) fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digit = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
-    if text.len() != 2 * N || !text.as_bytes().iter().all(|byte| digit(byte)) {
+    if text.len() != 2 * N || !text.as_bytes().iter().all(digit) {
         return None;
     }
     let mut bytes = [0; N];

@@ -35,6 +35,8 @@ pub enum LeaderEndEvent<S, R> {
 enum Handshake {
     /// No connection.
     Disconnected,
+    /// A newer leader has begun, or the owner has left: there will be no connection any more.
+    Ended,
     /// The own `Hello` is to be sent.
     Begin,
     /// The own `Hello` was sent; the node's has not come.
@@ -72,7 +74,20 @@ impl<S: Clone + Serialize> LeaderEnd<S> {
 
     /// Takes a step, to be sent on this connection or the next one.
     pub fn send(&mut self, step: S) -> Result<(), SendRefused<S>> {
+        if self.has_ended() {
+            return Err(SendRefused::Ended(step));
+        }
         self.transfer.push(step)
+    }
+
+    /// Ends the channel, because its owner leads no more.
+    pub fn end(&mut self) {
+        self.handshake = Handshake::Ended;
+    }
+
+    /// Whether the node has told of a newer leader, or the owner has ended the channel. Nothing is sent any more.
+    pub fn has_ended(&self) -> bool {
+        self.handshake == Handshake::Ended
     }
 
     /// The number of steps that the node has not acknowledged.
@@ -83,7 +98,9 @@ impl<S: Clone + Serialize> LeaderEnd<S> {
     /// A new connection replaces the present one.
     pub fn begin_connection(&mut self) -> ConnectionNumber {
         self.connection.0 += 1;
-        self.handshake = Handshake::Begin;
+        if !self.has_ended() {
+            self.handshake = Handshake::Begin;
+        }
         self.transfer.disconnect();
         self.connection
     }
@@ -91,7 +108,9 @@ impl<S: Clone + Serialize> LeaderEnd<S> {
     /// The connection is over.
     pub fn end_connection(&mut self, connection: ConnectionNumber) {
         if connection == self.connection {
-            self.handshake = Handshake::Disconnected;
+            if !self.has_ended() {
+                self.handshake = Handshake::Disconnected;
+            }
             self.transfer.disconnect();
         }
     }
@@ -103,11 +122,13 @@ impl<S: Clone + Serialize> LeaderEnd<S> {
         frame: Frame<R>,
         now: Time,
     ) -> Result<LeaderEndEvent<S, R>, ChannelError> {
-        if connection != self.connection || self.handshake == Handshake::Disconnected {
+        let over = matches!(self.handshake, Handshake::Disconnected | Handshake::Ended);
+        if connection != self.connection || over {
             return Err(ChannelError::Replaced);
         }
         if matches!(frame.content, FrameContent::Refusal) && frame.epoch > self.epoch {
             let newest = frame.epoch;
+            self.handshake = Handshake::Ended;
             return Ok(LeaderEndEvent::Superseded { newest });
         }
         if frame.epoch != self.epoch {
@@ -157,7 +178,7 @@ impl<S: Clone + Serialize> LeaderEnd<S> {
     /// The next frame to be sent on the present connection.
     pub fn poll_frame(&mut self, now: Time) -> Option<Frame<S>> {
         match self.handshake {
-            Handshake::Disconnected | Handshake::Awaiting => None,
+            Handshake::Disconnected | Handshake::Ended | Handshake::Awaiting => None,
             Handshake::Begin => {
                 self.handshake = Handshake::Awaiting;
                 let incarnation = self.incarnation;

@@ -18,7 +18,12 @@ pub enum NodeEndEvent<S> {
         epoch: LeaderEpoch,
     },
     /// The next step.
-    Deliver(S),
+    Deliver {
+        /// The epoch of the leader that sent it.
+        epoch: LeaderEpoch,
+        /// The step.
+        step: S,
+    },
     /// Nothing.
     Nothing,
 }
@@ -73,6 +78,13 @@ impl<R: Clone + Serialize> NodeEnd<R> {
             self.hello_due = false;
             self.transfer.restart_numbering();
         }
+    }
+
+    /// Whether a step that was delivered may still be acted on. Counts it as refused if a newer leader has begun since.
+    pub fn admit_step(&mut self, epoch: LeaderEpoch) -> bool {
+        let admitted = epoch >= self.epoch;
+        self.refused_count += u64::from(!admitted);
+        admitted
     }
 
     /// Takes a report, to be sent on this connection or the next one, to whoever leads then.
@@ -135,7 +147,10 @@ impl<R: Clone + Serialize> NodeEnd<R> {
             FrameContent::Message { number, body } => {
                 self.transfer.acknowledge(frame.acknowledged, now)?;
                 Ok(match self.transfer.receive(number)? {
-                    Arrival::New => NodeEndEvent::Deliver(body),
+                    Arrival::New => NodeEndEvent::Deliver {
+                        epoch: self.epoch,
+                        step: body,
+                    },
                     Arrival::Repeated => NodeEndEvent::Nothing,
                 })
             }
@@ -200,9 +215,9 @@ impl<R: Clone + Serialize> NodeEnd<R> {
         }
     }
 
-    /// Whether the connection is the one of the leader that the node follows.
-    pub fn is_present(&self, connection: ConnectionNumber) -> bool {
-        self.connection == Some(connection)
+    /// Whether a later connection has replaced this one.
+    pub fn is_replaced(&self, connection: ConnectionNumber) -> bool {
+        self.connection.is_some_and(|present| present > connection)
     }
 
     /// When the present connection counts as stalled, if nothing is acknowledged until then.

@@ -32,6 +32,9 @@ pub enum SendRefused<T> {
     /// The message is larger than a frame may be. It can never be sent.
     #[error("the message is larger than a frame may be")]
     Oversized(T),
+    /// The channel has ended. The message will never be sent.
+    #[error("the channel has ended")]
+    Ended(T),
 }
 
 /// The other end breaks the rules of the channel, or another leader has begun. The connection must end.

@@ -37,11 +37,12 @@ impl RemovedNodes {
         self.names.borrow().contains(node)
     }
 
-    /// Waits until the node is removed.
-    pub(crate) async fn wait_for(&self, node: &NodeId) {
+    /// Waits until the node is removed, or is let in again.
+    pub(crate) async fn wait_until(&self, node: &NodeId, removed: bool) {
         let mut changes = self.names.subscribe();
-        let removed = changes.wait_for(|names| names.contains(node)).await;
         // The sender lives in `self`, so that the wait never fails.
-        drop(removed);
+        let _ = changes
+            .wait_for(|names| names.contains(node) == removed)
+            .await;
     }
 }

@@ -167,7 +167,7 @@ impl World {
                 return;
             };
             match self.node.handle_frame(wire.at_node, frame, self.now) {
-                Ok(NodeEndEvent::Deliver(step)) => self.steps_delivered.push(step),
+                Ok(NodeEndEvent::Deliver { step, .. }) => self.steps_delivered.push(step),
                 Ok(_) => {}
                 // The ledger's news ended the connection before its `Hello` came again.
                 Err(ChannelError::Replaced) => self.break_connection(),

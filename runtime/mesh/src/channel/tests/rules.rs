@@ -40,7 +40,13 @@ fn messages_are_acknowledged_with_the_next_frame_back() {
     let frame = leader.poll_frame(NOW).expect("a step");
     assert_eq!(leader.poll_frame(NOW), None);
     let event = node.handle_frame(connection, frame, NOW);
-    assert_eq!(event, Ok(NodeEndEvent::Deliver("step".to_owned())));
+    assert_eq!(
+        event,
+        Ok(NodeEndEvent::Deliver {
+            epoch: LeaderEpoch(3),
+            step: "step".to_owned()
+        })
+    );
     let back = node
         .poll_frame(connection, NOW)
         .expect("an acknowledgement");
