@@ -7,7 +7,9 @@ use grid::time::Time;
 use serde::Serialize;
 
 use super::frame::{Frame, FrameContent};
-use super::transfer::{Arrival, ChannelError, ConnectionNumber, Outgoing, SendRefused, Transfer};
+use super::transfer::{
+    ChannelError, ConnectionNumber, MessageArrival, Outgoing, SendRefused, Transfer,
+};
 
 /// What follows from a frame of the node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,8 +145,8 @@ impl<S: Clone + Serialize> LeaderEnd<S> {
             (Handshake::Connected, FrameContent::Message { number, body }) => {
                 self.transfer.acknowledge(frame.acknowledged, now)?;
                 Ok(match self.transfer.receive(number)? {
-                    Arrival::New => LeaderEndEvent::Deliver(body),
-                    Arrival::Repeated => LeaderEndEvent::Nothing,
+                    MessageArrival::New => LeaderEndEvent::Deliver(body),
+                    MessageArrival::Repeated => LeaderEndEvent::Nothing,
                 })
             }
             (Handshake::Connected, FrameContent::Acknowledgement) => {

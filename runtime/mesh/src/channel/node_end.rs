@@ -7,7 +7,9 @@ use grid::time::Time;
 use serde::Serialize;
 
 use super::frame::{Frame, FrameContent};
-use super::transfer::{Arrival, ChannelError, ConnectionNumber, Outgoing, SendRefused, Transfer};
+use super::transfer::{
+    ChannelError, ConnectionNumber, MessageArrival, Outgoing, SendRefused, Transfer,
+};
 
 /// What follows from a frame of a leader.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,11 +149,11 @@ impl<R: Clone + Serialize> NodeEnd<R> {
             FrameContent::Message { number, body } => {
                 self.transfer.acknowledge(frame.acknowledged, now)?;
                 Ok(match self.transfer.receive(number)? {
-                    Arrival::New => NodeEndEvent::Deliver {
+                    MessageArrival::New => NodeEndEvent::Deliver {
                         epoch: self.epoch,
                         step: body,
                     },
-                    Arrival::Repeated => NodeEndEvent::Nothing,
+                    MessageArrival::Repeated => NodeEndEvent::Nothing,
                 })
             }
             FrameContent::Acknowledgement => {

@@ -91,7 +91,7 @@ struct QueuedMessage<T> {
 
 /// Whether a received message is new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Arrival {
+pub(super) enum MessageArrival {
     /// The next one in order.
     New,
     /// A repetition.
@@ -199,7 +199,7 @@ impl<S: Clone> Transfer<S> {
     }
 
     /// Takes the number of a received message.
-    pub(super) fn receive(&mut self, number: u64) -> Result<Arrival, ChannelError> {
+    pub(super) fn receive(&mut self, number: u64) -> Result<MessageArrival, ChannelError> {
         let received = self.received;
         if number > received + 1 {
             return Err(ChannelError::Gap { number, received });
@@ -207,10 +207,10 @@ impl<S: Clone> Transfer<S> {
         if number <= received {
             // The other end did not know: tell it again.
             self.received_told = self.received_told.min(received.saturating_sub(1));
-            return Ok(Arrival::Repeated);
+            return Ok(MessageArrival::Repeated);
         }
         self.received = number;
-        Ok(Arrival::New)
+        Ok(MessageArrival::New)
     }
 
     /// What is to be sent next on the present connection.

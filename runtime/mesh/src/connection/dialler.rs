@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 
 use super::back_off::DialBackOff;
-use super::frame_stream::{IncomingFrames, OutgoingBody, StreamError, outgoing_body};
+use super::frame_stream::{IncomingFrames, MeshStreamError, OutgoingFrames, outgoing_frames};
 use super::heartbeat::exchange_heartbeats;
 use super::limits::{HANDSHAKE_TIMEOUT, OPEN_STREAM_TIMEOUT, client_builder};
 use super::peer_table::PeerTable;
@@ -29,7 +29,7 @@ pub(super) const HEARTBEATS_PATH: &str = "/mesh/heartbeats";
 pub(super) const CHANNEL_PATH: &str = "/mesh/channel";
 
 /// A connection to a peer, on which streams can be opened; `None` while there is none.
-pub(super) type PeerConnection = Option<SendRequest<OutgoingBody>>;
+pub(super) type PeerConnection = Option<SendRequest<OutgoingFrames>>;
 
 /// What a node's tasks share.
 pub(super) struct MeshContext {
@@ -53,7 +53,7 @@ enum DialError {
     #[error("the connection broke")]
     Broken(#[source] hyper::Error),
     #[error("the heartbeats ended")]
-    Heartbeats(#[source] StreamError),
+    Heartbeats(#[source] MeshStreamError),
 }
 
 /// Dials a peer for as long as the task lives.
@@ -124,24 +124,27 @@ async fn connect_once(
 
 /// Opens a stream on a connection. Returns what feeds the request and what reads the response.
 pub(super) async fn open_stream(
-    mut connection: SendRequest<OutgoingBody>,
+    mut connection: SendRequest<OutgoingFrames>,
     path: &str,
-) -> Result<(tokio::sync::mpsc::Sender<bytes::Bytes>, IncomingFrames), StreamError> {
-    let (feeder, body) = outgoing_body();
+) -> Result<(tokio::sync::mpsc::Sender<bytes::Bytes>, IncomingFrames), MeshStreamError> {
+    let (feeder, body) = outgoing_frames();
     let mut request = Request::new(body);
     *request.method_mut() = Method::POST;
     *request.uri_mut() = format!("https://mesh{path}")
         .parse()
         .expect("a constant path");
     let answer = async {
-        connection.ready().await.map_err(StreamError::Connection)?;
+        connection
+            .ready()
+            .await
+            .map_err(MeshStreamError::Connection)?;
         let response = connection.send_request(request).await;
-        response.map_err(StreamError::Connection)
+        response.map_err(MeshStreamError::Connection)
     };
     let response = timeout(OPEN_STREAM_TIMEOUT, answer).await;
-    let response = response.map_err(|_| StreamError::NoAnswer)??;
+    let response = response.map_err(|_| MeshStreamError::NoAnswer)??;
     if response.status() != StatusCode::OK {
-        return Err(StreamError::Status(response.status()));
+        return Err(MeshStreamError::Status(response.status()));
     }
     Ok((feeder, IncomingFrames::new(response.into_body())))
 }

@@ -18,7 +18,7 @@ use crate::channel::{ChannelError, CodecError, FrameReader};
 
 /// A stream ended, other than by its peer's wish.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum StreamError {
+pub(super) enum MeshStreamError {
     /// The connection broke.
     #[error("the connection broke")]
     Connection(#[source] hyper::Error),
@@ -43,17 +43,17 @@ pub(super) enum StreamError {
 }
 
 /// The body that a node sends: what is put into its channel, until the other end of that is dropped.
-pub(super) struct OutgoingBody {
+pub(super) struct OutgoingFrames {
     pieces: mpsc::Receiver<Bytes>,
 }
 
 /// Makes a body and its feeder.
-pub(super) fn outgoing_body() -> (mpsc::Sender<Bytes>, OutgoingBody) {
+pub(super) fn outgoing_frames() -> (mpsc::Sender<Bytes>, OutgoingFrames) {
     let (feeder, pieces) = mpsc::channel(OUTGOING_PIECES_MAX);
-    (feeder, OutgoingBody { pieces })
+    (feeder, OutgoingFrames { pieces })
 }
 
-impl Body for OutgoingBody {
+impl Body for OutgoingFrames {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -81,7 +81,7 @@ impl IncomingFrames {
     }
 
     /// The next frame; `None` when the peer has ended the stream. Nothing is lost if the future is dropped.
-    pub(super) async fn next<F: DeserializeOwned>(&mut self) -> Result<Option<F>, StreamError> {
+    pub(super) async fn next<F: DeserializeOwned>(&mut self) -> Result<Option<F>, MeshStreamError> {
         loop {
             if let Some(frame) = self.reader.next_frame()? {
                 return Ok(Some(frame));
@@ -92,7 +92,7 @@ impl IncomingFrames {
                         self.reader.push(bytes);
                     }
                 }
-                Some(Err(error)) => return Err(StreamError::Connection(error)),
+                Some(Err(error)) => return Err(MeshStreamError::Connection(error)),
                 None => return Ok(None),
             }
         }

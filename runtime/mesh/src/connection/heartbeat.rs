@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-use super::frame_stream::{IncomingFrames, StreamError};
+use super::frame_stream::{IncomingFrames, MeshStreamError};
 use super::limits::{HEARTBEAT_INTERVAL, SILENCE_MAX};
 use super::peer_table::PeerTable;
 use crate::channel::encode_frame;
@@ -53,7 +53,7 @@ pub(super) async fn exchange_heartbeats(
     table: &PeerTable,
     mut incoming: IncomingFrames,
     outgoing: mpsc::Sender<Bytes>,
-) -> Result<(), StreamError> {
+) -> Result<(), MeshStreamError> {
     let mut rhythm = interval(HEARTBEAT_INTERVAL);
     rhythm.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut deadline = Instant::now() + SILENCE_MAX;
@@ -73,7 +73,7 @@ pub(super) async fn exchange_heartbeats(
                 }
                 None => return Ok(()),
             },
-            () = sleep_until(deadline) => return Err(StreamError::Silent),
+            () = sleep_until(deadline) => return Err(MeshStreamError::Silent),
         }
     }
 }

@@ -21,7 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::dialler::{CHANNEL_PATH, HEARTBEATS_PATH, MeshContext, describe_chain};
-use super::frame_stream::{IncomingFrames, OutgoingBody, outgoing_body};
+use super::frame_stream::{IncomingFrames, OutgoingFrames, outgoing_frames};
 use super::heartbeat::exchange_heartbeats;
 use super::limits::{ACCEPTED_MAX, HANDSHAKE_TIMEOUT, server_builder};
 use super::shared_end::SharedEnd;
@@ -126,13 +126,13 @@ async fn authenticate(
 async fn answer(
     jobs: mpsc::Sender<StreamJob>,
     request: Request<Incoming>,
-) -> Result<Response<OutgoingBody>, Infallible> {
+) -> Result<Response<OutgoingFrames>, Infallible> {
     let kind = match (request.method(), request.uri().path()) {
         (&Method::POST, HEARTBEATS_PATH) => Some(StreamKind::Heartbeats),
         (&Method::POST, CHANNEL_PATH) => Some(StreamKind::Channel),
         _ => None,
     };
-    let (outgoing, body) = outgoing_body();
+    let (outgoing, body) = outgoing_frames();
     let mut response = Response::new(body);
     let Some(kind) = kind else {
         *response.status_mut() = StatusCode::NOT_FOUND;

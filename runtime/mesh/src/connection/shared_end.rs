@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::frame_stream::{IncomingFrames, StreamError};
+use super::frame_stream::{IncomingFrames, MeshStreamError};
 use crate::channel::{
     ChannelError, ConnectionNumber, Frame, LeaderEnd, LeaderEndEvent, NodeEnd, NodeEndEvent,
     SendRefused, encode_frame,
@@ -189,10 +189,10 @@ impl<E: ChannelEnd> SharedEnd<E> {
         &self,
         mut incoming: IncomingFrames,
         outgoing: mpsc::Sender<Bytes>,
-    ) -> Result<(), StreamError> {
+    ) -> Result<(), MeshStreamError> {
         let connection = self.with_end(E::begin_connection);
         let result = self.move_frames(connection, &mut incoming, &outgoing).await;
-        if let Err(StreamError::Channel(error)) = &result
+        if let Err(MeshStreamError::Channel(error)) = &result
             && let Some(frame) = self.end.lock().farewell(error)
         {
             let _ = outgoing.try_send(encode_frame(&frame)?);
@@ -206,7 +206,7 @@ impl<E: ChannelEnd> SharedEnd<E> {
         connection: ConnectionNumber,
         incoming: &mut IncomingFrames,
         outgoing: &mpsc::Sender<Bytes>,
-    ) -> Result<(), StreamError> {
+    ) -> Result<(), MeshStreamError> {
         let mut changes = self.changes.subscribe();
         let mut outbox: Option<Bytes> = None;
         // Room for an event is taken before a frame is read: an event that nobody can take must not be acknowledged.
@@ -222,7 +222,7 @@ impl<E: ChannelEnd> SharedEnd<E> {
                     permit.send(frame);
                 }
                 permit = self.events.reserve(), if room.is_none() => {
-                    room = Some(permit.map_err(|_| StreamError::Abandoned)?);
+                    room = Some(permit.map_err(|_| MeshStreamError::Abandoned)?);
                 }
                 frame = incoming.next(), if room.is_some() => {
                     let Some(frame) = frame? else { return Ok(()) };
@@ -249,7 +249,7 @@ impl<E: ChannelEnd> SharedEnd<E> {
         &self,
         connection: ConnectionNumber,
         outbox: &mut Option<Bytes>,
-    ) -> Result<Option<Instant>, StreamError> {
+    ) -> Result<Option<Instant>, MeshStreamError> {
         let mut end = self.end.lock();
         if end.is_replaced(connection) {
             return Err(ChannelError::Replaced.into());
