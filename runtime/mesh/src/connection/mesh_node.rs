@@ -100,7 +100,7 @@ struct Dialler {
     task: JoinSet<()>,
 }
 
-/// A running node of the mesh. Its tasks and connections end when it is dropped.
+/// A running node of the mesh. Its tasks and connections end soon after it is dropped; [`MeshNode::stop`] waits for that.
 pub struct MeshNode {
     context: Arc<MeshContext>,
     node_end: Arc<SharedNodeEnd>,
@@ -109,7 +109,7 @@ pub struct MeshNode {
     seed: u64,
     diallers: Mutex<BTreeMap<NodeId, Dialler>>,
     /// One task.
-    _listener: JoinSet<()>,
+    listener: JoinSet<()>,
 }
 
 /// The steps of leaders, in order.
@@ -167,12 +167,21 @@ impl MeshNode {
             address,
             seed: options.seed,
             diallers: Mutex::new(BTreeMap::new()),
-            _listener: task,
+            listener: task,
         };
         for peer in options.peers {
             mesh.add_peer(peer);
         }
         Ok((mesh, StepReceiver { node_end, steps }))
+    }
+
+    /// Ends the listener and all connections. When this returns, the address is free for another listener.
+    pub async fn stop(mut self) {
+        self.listener.shutdown().await;
+        let diallers = std::mem::take(&mut *self.diallers.lock());
+        for mut dialler in diallers.into_values() {
+            dialler.task.shutdown().await;
+        }
     }
 
     /// The address at which the node listens.
@@ -224,6 +233,8 @@ impl MeshNode {
     }
 
     /// Takes a report for whoever leads. Waits while too many are not acknowledged, even for as long as nobody leads.
+    ///
+    /// Acknowledgements come in order with steps, so that another task must take the steps meanwhile.
     pub async fn send_report(&self, report: Report) -> Result<(), OversizedReport> {
         let sent = self.node_end.send(report).await;
         sent.map_err(|refused| match refused {
@@ -241,5 +252,28 @@ impl MeshNode {
     /// How often a leader of a lower epoch was refused.
     pub fn refused_count(&self) -> u64 {
         self.node_end.with_end(|end| end.refused_count())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::bundle::{EngineCount, GridKey, create_bundles, plan_nodes};
+
+    #[test]
+    fn a_bundle_says_where_to_listen_and_whom_to_dial() {
+        let nodes = ["a=10.0.0.1", "b=10.0.0.2:80", "c=10.0.0.3"];
+        let nodes = plan_nodes(&nodes, None, EngineCount::Three).expect("valid");
+        let key = GridKey::from_bytes([1; 32]);
+        let grid = create_bundles(&nodes, &key, SystemTime::now()).expect("a grid");
+        let options = MeshOptions::from_bundle(&grid.bundles[1], 3, 4).expect("listed");
+        assert_eq!(options.listen.to_string(), "10.0.0.2:80");
+        let peers = options.peers.iter();
+        let peers: Vec<String> = peers
+            .map(|peer| format!("{}={}", peer.name, peer.address))
+            .collect();
+        assert_eq!(peers, ["a=10.0.0.1:7330", "c=10.0.0.3:7330"]);
     }
 }

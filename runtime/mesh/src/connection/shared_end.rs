@@ -191,13 +191,17 @@ impl<E: ChannelEnd> SharedEnd<E> {
         outgoing: mpsc::Sender<Bytes>,
     ) -> Result<(), MeshStreamError> {
         let connection = self.with_end(E::begin_connection);
+        // The task may be aborted at any await.
+        let _guard = ConnectionGuard {
+            shared: self,
+            connection,
+        };
         let result = self.move_frames(connection, &mut incoming, &outgoing).await;
         if let Err(MeshStreamError::Channel(error)) = &result
             && let Some(frame) = self.end.lock().farewell(error)
         {
             let _ = outgoing.try_send(encode_frame(&frame)?);
         }
-        self.with_end(|end| end.end_connection(connection));
         result
     }
 
@@ -261,6 +265,19 @@ impl<E: ChannelEnd> SharedEnd<E> {
         }
         let deadline = end.stall_deadline();
         Ok(deadline.map(|deadline| self.start + deadline.since(Time::ZERO)))
+    }
+}
+
+/// Tells an end that a connection is over.
+struct ConnectionGuard<'a, E: ChannelEnd> {
+    shared: &'a SharedEnd<E>,
+    connection: ConnectionNumber,
+}
+
+impl<E: ChannelEnd> Drop for ConnectionGuard<'_, E> {
+    fn drop(&mut self) {
+        let connection = self.connection;
+        self.shared.with_end(|end| end.end_connection(connection));
     }
 }
 

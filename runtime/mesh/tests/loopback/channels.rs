@@ -157,7 +157,7 @@ async fn steps_for_an_earlier_incarnation_never_reach_a_later_one() {
         channel.sender().unacknowledged_count() == 0
     })
     .await;
-    drop(b);
+    b.mesh.stop().await;
     channel.sender().send_step(step(1)).await.expect("small");
     let mut b = RunningMesh::start_at(&bundles[1], address, 2).await;
     let reconnected = async {

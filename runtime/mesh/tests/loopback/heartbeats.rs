@@ -37,7 +37,7 @@ async fn three_nodes_hear_each_other_and_one_comes_back() {
     })
     .await;
     let address = c.mesh.address();
-    drop(c);
+    c.mesh.stop().await;
     wait_until("c is silent", || {
         [&a, &b]
             .iter()

@@ -71,6 +71,25 @@ fn messages_are_acknowledged_with_the_next_frame_back() {
 }
 
 #[test]
+fn repeated_messages_are_dropped_and_acknowledged_again() {
+    let (mut leader, mut node, connection) = connected();
+    leader.send("step".to_owned()).expect("room");
+    let frame = leader.poll_frame(NOW).expect("a step");
+    let event = node.handle_frame(connection, frame.clone(), NOW);
+    assert!(matches!(event, Ok(NodeEndEvent::Deliver { .. })));
+    assert!(node.poll_frame(connection, NOW).is_some());
+    for _ in 0..2 {
+        let event = node.handle_frame(connection, frame.clone(), NOW);
+        assert_eq!(event, Ok(NodeEndEvent::Nothing));
+        let back = node.poll_frame(connection, NOW).expect("told again");
+        assert_eq!(back.acknowledged, 1);
+        let event = leader.handle_frame::<String>(connection, back, NOW);
+        assert_eq!(event, Ok(LeaderEndEvent::Nothing));
+    }
+    assert_eq!(leader.unacknowledged_count(), 0);
+}
+
+#[test]
 fn the_sender_is_told_to_wait() {
     let (mut leader, _, _) = connected();
     for _ in 0..UNACKNOWLEDGED_MAX {
