@@ -40,14 +40,14 @@ async fn expect_steps(steps: &mut StepReceiver, epoch: u64, numbers: std::ops::R
     }
 }
 
-/// Each connection ends after at most 20 kB, in the middle of anything.
+/// Each connection ends after at most 30 kB, in the middle of anything.
 #[tokio::test(flavor = "multi_thread")]
 async fn steps_and_reports_arrive_once_and_in_order_over_connections_that_break() {
     const COUNT: u64 = 400;
     let bundles = make_bundles();
     let a = RunningMesh::start(&bundles[0]).await;
     let mut b = RunningMesh::start(&bundles[1]).await;
-    let proxy = Proxy::start(b.mesh.address(), Breaks::AfterBytes(20_000)).await;
+    let proxy = Proxy::start(b.mesh.address(), Breaks::AfterBytes(30_000)).await;
     a.dial("b", proxy.address);
     let mut channel = a
         .mesh
@@ -129,8 +129,8 @@ async fn a_newer_leader_replaces_an_older_one() {
     b.mesh.send_report(report(5)).await.expect("small");
     assert_eq!(in_time("a report", next_report(&mut second)).await, 5);
     b.mesh.observe_epoch(LeaderEpoch(3));
-    // A step makes the leader talk.
-    second.sender().send_step(step(8)).await.expect("small");
+    // A step makes the leader talk, unless an acknowledgement of it was refused already.
+    let _ = second.sender().send_step(step(8)).await;
     let told = async {
         while !matches!(
             second.next_event().await,

@@ -11,7 +11,7 @@ use mesh::connection::{MeshNode, MeshOptions, MeshPeer, StepReceiver};
 use mesh::tls::RemovedNodes;
 
 /// The longest time that a test waits for anything.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The bundles of a new grid of `a`, `b` and `c`.
 pub(crate) fn make_bundles() -> Vec<NodeBundle> {
