@@ -6,11 +6,12 @@ use crate::repository::{Dependency, DependencyKind, File, Package};
 use crate::source::{Kind, has_word, only, without_tests};
 
 /// The workspace crates that each crate may depend on. Every crate may have [`DEVELOPMENT_CRATE`] as a dev-dependency.
-const EDGES: [(&str, &[&str]); 11] = [
+const EDGES: [(&str, &[&str]); 12] = [
     ("grid", &[]),
     ("slugs", &["grid"]),
     ("exchange", &["grid"]),
     ("router", &["grid", "exchange"]),
+    ("mesh", &["grid"]),
     ("dyno", &["grid", "exchange", "slugs"]),
     ("control", &["grid", "slugs"]),
     ("api", &["grid", "slugs", "control"]),
