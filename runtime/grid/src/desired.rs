@@ -138,12 +138,7 @@ impl DesiredState {
                 self.left_nodes.remove(node);
                 self.nodes.insert(node.clone());
             }
-            Fact::NodeLeft { node } => {
-                if !self.nodes.remove(node) {
-                    return Err(FactError::NoSuchNode(node.clone()));
-                }
-                self.left_nodes.insert(node.clone());
-            }
+            Fact::NodeLeft { node } => self.remove_node(node)?,
             Fact::AppCreated { app, hostnames } => self.create_app(app, hostnames)?,
             Fact::DomainAdded { app, hostname } => {
                 self.expect_free_hostnames(app, std::slice::from_ref(hostname))?;
@@ -201,6 +196,14 @@ impl DesiredState {
             | Fact::AddonGone { .. } => self.apply_addon(fact)?,
         }
         self.facts += 1;
+        Ok(())
+    }
+
+    fn remove_node(&mut self, node: &NodeId) -> Result<(), FactError> {
+        if !self.nodes.remove(node) {
+            return Err(FactError::NoSuchNode(node.clone()));
+        }
+        self.left_nodes.insert(node.clone());
         Ok(())
     }
 

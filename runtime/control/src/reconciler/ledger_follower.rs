@@ -24,7 +24,7 @@ const RETRY_LAST: Duration = Duration::from_secs(10);
 pub(super) type LedgerPage = Vec<(Seq, LedgerEntry)>;
 
 /// Reads entries as they appear in the ledger.
-pub(super) struct LedgerFollower {
+pub(super) struct EntryFollower {
     ledger: Arc<dyn Ledger>,
     last: watch::Receiver<Seq>,
     /// The read in progress.
@@ -35,15 +35,15 @@ pub(super) struct LedgerFollower {
     pause: Duration,
 }
 
-impl fmt::Debug for LedgerFollower {
+impl fmt::Debug for EntryFollower {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LedgerFollower").finish_non_exhaustive()
+        f.debug_struct("EntryFollower").finish_non_exhaustive()
     }
 }
 
-impl LedgerFollower {
+impl EntryFollower {
     pub(super) fn new(ledger: Arc<dyn Ledger>) -> Self {
-        LedgerFollower {
+        EntryFollower {
             last: ledger.watch(),
             ledger,
             reading: None,

@@ -8,7 +8,7 @@
 
 use super::append::AppendOutcome;
 use super::error::ReconcilerRunError;
-use super::ledger_follower::{LedgerFollower, LedgerPage};
+use super::ledger_follower::{EntryFollower, LedgerPage};
 use super::ledger_writer::LedgerWriter;
 use super::state::ReconcilerState;
 use crate::handle::{QueuedChange, ReconcilerEvent};
@@ -38,7 +38,7 @@ struct Shutdown {
 pub struct Reconciler {
     state: ReconcilerState,
     writer: LedgerWriter,
-    follower: LedgerFollower,
+    follower: EntryFollower,
     started: Instant,
     events: mpsc::Receiver<ReconcilerEvent>,
     requests: mpsc::Receiver<QueuedChange>,
@@ -81,7 +81,7 @@ impl Reconciler {
     pub(super) fn new(
         state: ReconcilerState,
         writer: LedgerWriter,
-        follower: LedgerFollower,
+        follower: EntryFollower,
         channels: ReconcilerChannels,
     ) -> Self {
         Reconciler {

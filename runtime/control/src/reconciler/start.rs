@@ -5,7 +5,7 @@
 use super::append::{AppendOutcome, SELF, append_and_settle};
 use super::error::ReconcilerStartError;
 use super::idempotency_keys::IdempotencyKeys;
-use super::ledger_follower::LedgerFollower;
+use super::ledger_follower::EntryFollower;
 use super::ledger_writer::LedgerWriter;
 use super::log_sender::LogEventSender;
 use super::options::{LedgerSharing, ReconcilerOptions};
@@ -47,7 +47,7 @@ pub async fn start(
     let (event_sender, events) = mpsc::channel(EVENTS_MAX);
     let (request_sender, requests) = mpsc::channel(REQUESTS_MAX);
     let state = ReconcilerState::new(view, keys, &options, LogEventSender::new(log_sender));
-    let follower = LedgerFollower::new(Arc::clone(&ledger));
+    let follower = EntryFollower::new(Arc::clone(&ledger));
     let writer = LedgerWriter::new(ledger, options.clock, trouble);
     let (published, is_published) = watch::channel(PublishedReleases::new());
     let control = Control::new(

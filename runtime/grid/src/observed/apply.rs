@@ -229,9 +229,7 @@ impl ObservedState {
                 None
             }
             Report::Accepted { node, dyno } => {
-                if self.has_dyno(node, dyno) {
-                    self.acknowledge_start(dyno, now);
-                }
+                self.acknowledge_start(node, dyno, now);
                 None
             }
             Report::Up { node, dyno } => self.apply_event(node, dyno, Event::Ready, now),
@@ -304,8 +302,9 @@ impl ObservedState {
     }
 
     /// Notes that a node has the start of a dyno, whose boot begins now.
-    pub(super) fn acknowledge_start(&mut self, key: &DynoKey, now: Time) {
+    pub(super) fn acknowledge_start(&mut self, node: &NodeId, key: &DynoKey, now: Time) {
         if let Some(dyno) = self.dynos.get_mut(key)
+            && dyno.node == *node
             && !dyno.acknowledged
         {
             dyno.acknowledged = true;
@@ -326,7 +325,7 @@ impl ObservedState {
         now: Time,
     ) -> Option<DynoChange> {
         if self.has_dyno(node, key) {
-            self.acknowledge_start(key, now);
+            self.acknowledge_start(node, key, now);
             self.advance_dyno(key, event, now)
         } else {
             None

@@ -127,7 +127,7 @@ impl ObservedState {
             };
             self.dynos.insert(listed.dyno.clone(), dyno);
         }
-        self.acknowledge_start(&listed.dyno, now);
+        self.acknowledge_start(&inventory.node, &listed.dyno, now);
         let event = match listed.state {
             DynoState::Up => Some(Event::Ready),
             DynoState::Idle => Some(Event::Sleep),

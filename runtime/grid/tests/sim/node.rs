@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use grid::desired::Release;
 use grid::lifecycle::{DynoState, ONCE_LEASE};
 use grid::name::{AppName, DynoKey, NodeId, ReleaseId, Run, SlugId};
 use grid::protocol::{
@@ -203,37 +204,10 @@ impl SimNode {
                 release,
                 contents,
                 ..
-            } => {
-                let behaviour = behaviours[&contents.slug].clone();
-                let result = if behaviour.fetches {
-                    Ok(())
-                } else {
-                    Err("no such slug".into())
-                };
-                if result.is_ok() {
-                    let sizes = contents.processes.iter();
-                    let memory_bytes = sizes
-                        .map(|(p, spec)| (p.to_string(), spec.limits.memory_bytes))
-                        .collect();
-                    let key = (app.clone(), *release);
-                    self.fetched.insert(
-                        key,
-                        Fetched {
-                            slug: contents.slug,
-                            behaviour,
-                            memory_bytes,
-                        },
-                    );
-                }
-                let (node, app) = (self.id.clone(), app.clone());
-                let report = Report::Fetched {
-                    node,
-                    app,
-                    release: *release,
-                    result,
-                };
-                Ok(vec![(FETCH, Later::Say(report))])
-            }
+            } => Ok(vec![(
+                FETCH,
+                Later::Say(self.fetch(app, *release, contents, behaviours)),
+            )]),
             Step::Start {
                 dyno,
                 release,
@@ -271,6 +245,38 @@ impl SimNode {
                 Ok(Vec::new())
             }
             Step::Publish { .. } | Step::Withdraw { .. } | Step::Record { .. } => Ok(Vec::new()),
+        }
+    }
+
+    /// Gets a release, if its slug can be had.
+    fn fetch(
+        &mut self,
+        app: &AppName,
+        release: ReleaseId,
+        contents: &Release,
+        behaviours: &BTreeMap<SlugId, Behaviour>,
+    ) -> Report {
+        let behaviour = behaviours[&contents.slug].clone();
+        let result = if behaviour.fetches {
+            Ok(())
+        } else {
+            Err("no such slug".into())
+        };
+        if result.is_ok() {
+            let sizes = contents.processes.iter();
+            let memory_bytes = sizes.map(|(p, spec)| (p.to_string(), spec.limits.memory_bytes));
+            let fetched = Fetched {
+                slug: contents.slug,
+                behaviour,
+                memory_bytes: memory_bytes.collect(),
+            };
+            self.fetched.insert((app.clone(), release), fetched);
+        }
+        Report::Fetched {
+            node: self.id.clone(),
+            app: app.clone(),
+            release,
+            result,
         }
     }
 

@@ -10,8 +10,8 @@ use crate::reconciler::{
     LedgerClock, Reconciler, ReconcilerOptions, ReconcilerOutputs, ReconcilerRunError, start,
 };
 use crate::view::ReleaseOutcome;
-use grid::desired::{ProcessKind, ProcessSpec};
-use grid::name::{AppName, DynoKey, NodeId, ProcessType, SlugId, Version};
+use grid::desired::{ProcessKind, ProcessSpec, Release};
+use grid::name::{AppName, DynoKey, NodeId, ProcessType, ReleaseId, SlugId, Version};
 use grid::protocol::{CrashCause, Inventory, ProcessExit, Report, Route, RouteTarget, Step};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -65,6 +65,27 @@ pub(super) fn inventory() -> Report {
     Report::Node(Inventory::new_local(node(), 1 << 40, 1_000))
 }
 
+fn answer_fetch(
+    seen: &mut Seen,
+    node: NodeId,
+    app: AppName,
+    release: ReleaseId,
+    contents: &Release,
+) -> Report {
+    let byte = contents.slug.bytes()[0];
+    seen.slugs.insert(release.version, byte);
+    let result = match byte {
+        NO_SLUG => Err("no such slug".into()),
+        _ => Ok(()),
+    };
+    Report::Fetched {
+        node,
+        app,
+        release,
+        result,
+    }
+}
+
 pub(super) fn answer(step: Step, seen: &Mutex<Seen>) -> Option<(Duration, Report)> {
     let mut seen = seen.lock().expect("not poisoned");
     let soon = Duration::from_millis(10);
@@ -87,24 +108,7 @@ pub(super) fn answer(step: Step, seen: &Mutex<Seen>) -> Option<(Duration, Report
             app,
             release,
             contents,
-        } => {
-            let byte = contents.slug.bytes()[0];
-            seen.slugs.insert(release.version, byte);
-            let result = if byte == NO_SLUG {
-                Err("no such slug".into())
-            } else {
-                Ok(())
-            };
-            Some((
-                soon,
-                Report::Fetched {
-                    node,
-                    app,
-                    release,
-                    result,
-                },
-            ))
-        }
+        } => Some((soon, answer_fetch(&mut seen, node, app, release, &contents))),
         Step::Start {
             node,
             dyno,
