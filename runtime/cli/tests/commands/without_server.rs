@@ -244,13 +244,12 @@ fn a_closed_pipe_ends_a_command_without_an_error() {
     ] {
         let mut command = dyno_command();
         command.args(args).current_dir(place.path("."));
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        drop(child.stdout.take());
-        let output = child.wait_with_output().unwrap();
+        // Closed before the command begins: a command that is quick would find it open.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let child = command.stdout(writer).stderr(Stdio::piped()).spawn();
+        drop(command);
+        let output = child.unwrap().wait_with_output().unwrap();
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(141), "{args:?}: {error}");
         assert!(

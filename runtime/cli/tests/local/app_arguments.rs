@@ -57,12 +57,7 @@ fn a_slug_runs_as_its_folder_does() {
         "an app's file"
     );
     assert_eq!(local.get("/files/write?path=victim.txt").status, 403);
-    assert!(
-        local
-            .lines()
-            .iter()
-            .any(|line| line.contains("Scaled to web@2"))
-    );
+    local.wait_for_line("the scaling", |line| line.contains("Scaled to web@2"));
     assert!(local.stop().success());
 }
 
