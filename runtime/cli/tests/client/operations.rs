@@ -1,6 +1,6 @@
 //! Operating an app: dynos, logs, hostnames, maintenance, settings, usage, destruction.
 
-use testkit::DynoProcess;
+use testkit::{DynoProcess, wait_until};
 
 use crate::server::Server;
 
@@ -82,16 +82,20 @@ fn hostnames_and_maintenance_take_effect() {
     server.run(&["domains", "add", "www.example.com"]).ok();
     let names = server.run(&["domains"]).ok();
     assert_eq!(names, "demo.localhost\nwww.example.com\n");
-    assert_eq!(at("www.example.com"), 200);
+    wait_until("the host name answers", || at("www.example.com") == 200);
     server.run(&["domains", "rm", "www.example.com"]).ok();
-    assert_eq!(at("www.example.com"), 404);
+    wait_until("the host name is gone", || at("www.example.com") == 404);
     let error = server.run(&["domains", "rm", "www.example.com"]).failed();
     assert!(error.contains("www.example.com"), "{error}");
     assert_eq!(server.run(&["maintenance"]).ok(), "off\n");
     assert_eq!(server.run(&["maintenance", "on"]).ok(), "on\n");
-    assert_eq!(server.process.get("/").status, 503);
+    wait_until("maintenance is on", || {
+        server.process.get("/").status == 503
+    });
     assert_eq!(server.run(&["maintenance", "off"]).ok(), "off\n");
-    assert_eq!(server.process.get("/").status, 200);
+    wait_until("maintenance is off", || {
+        server.process.get("/").status == 200
+    });
 }
 
 #[test]
