@@ -124,10 +124,12 @@ impl World {
 /// The node's report about a step, if the step has a report.
 fn answer(step: &Step) -> Option<Report> {
     match step.clone() {
-        Step::Fetch { node, app, release } => Some(Report::Fetched {
+        Step::Fetch {
+            node, app, release, ..
+        } => Some(Report::Fetched {
             node,
             app,
-            version: release.version,
+            release,
             result: Ok(()),
         }),
         Step::Start { node, dyno, .. } => Some(Report::Up { node, dyno }),

@@ -71,7 +71,7 @@ async fn boot(host: &mut Host) -> Duration {
     host.node.step(Step::Stop {
         node: "local".parse().unwrap(),
         dyno,
-        release: crate::support::RELEASE,
+        release: support::RELEASE,
         reason: StopReason::Unwanted,
     });
     let report = host.report().await;
