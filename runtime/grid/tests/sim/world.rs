@@ -165,9 +165,10 @@ impl World {
             DesiredState::from_facts(&self.ledger).map_err(|misfit| misfit.to_string())?;
         self.desired = replayed;
         self.observed = ObservedState::new(&self.desired, self.observed.seed, self.now);
-        // Messages in transit were addressed to the old reconciler.
+        // Reports in transit were addressed to the old reconciler. A node sends its inventory to the new one when it has
+        // heard of it, and refuses the steps of the old one from then on.
         self.queue
-            .retain(|_, happening| !matches!(happening, Happening::Heard(_)));
+            .retain(|_, happening| !matches!(happening, Happening::Heard(_) | Happening::Step(..)));
         let ids: Vec<NodeId> = self.nodes.keys().cloned().collect();
         for id in ids {
             self.send_inventory(&id);
